@@ -1,0 +1,57 @@
+//! Freeboard: Erlang/OTP's supervision primitives for Rust services, built to stay up in a flood.
+//!
+//! ```text
+//!   messages ─► mailbox ─► process ─► supervisor        one dependency, one prelude
+//! ```
+//!
+//! ```
+//! use freeboard::prelude::*;
+//!
+//! struct Counter(u64);
+//! enum Msg { Add(u64), Get(Reply<u64>) }
+//!
+//! impl Actor for Counter {
+//!     type Msg = Msg;
+//!     type Args = u64;
+//!     async fn init(start: u64, _: &mut Context<Msg>) -> Result<Self, InitError> { Ok(Counter(start)) }
+//!     async fn handle(&mut self, msg: Msg, _: &mut Context<Msg>) -> Ended {
+//!         match msg {
+//!             Msg::Add(n) => self.0 += n,
+//!             Msg::Get(reply) => reply.send(self.0),
+//!         }
+//!         Ok(())
+//!     }
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_time().build()?;
+//! # runtime.block_on(async {
+//! let node = Node::new();                                   // on the running tokio runtime
+//! let counters = DynamicSupervisor::new().start(&node).await?;
+//! let counter = counters.start_child(child::<Counter>(|| 40)).await?;
+//! counter.cast(Msg::Add(2));
+//! assert_eq!(counter.call(Msg::Get).await?, 42);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! # })
+//! # }
+//! ```
+//!
+//! The crates behind this one, lowest first: `freeboard-signal`, `freeboard-mailbox`, `freeboard-monitor`,
+//! `freeboard-process`, `freeboard-supervisor`. This crate holds re-exports only.
+
+pub use freeboard_mailbox as mailbox;
+pub use freeboard_process as process;
+pub use freeboard_signal as signal;
+pub use freeboard_supervisor as supervisor;
+
+/// Everything a service needs day to day.
+pub mod prelude {
+    pub use freeboard_mailbox::{Event, Key, Message, Refused, SendError, Tag, tag_named};
+    pub use freeboard_process::{
+        Actor, Addr, CallError, Context, Ended, InitError, Node, Reply, Sim, StartError, Timer, WeakAddr,
+    };
+    pub use freeboard_signal::{Down, Exit, ExitReason, Pid, Ref};
+    pub use freeboard_supervisor::{
+        Child, ChildSpec, DynamicRef, DynamicSupervisor, Restart, Shutdown, child, child_fn, child_once,
+    };
+}

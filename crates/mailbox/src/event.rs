@@ -1,0 +1,56 @@
+//! What stands in a mailbox.
+//!
+//! Invariant: notices are boxed, so that they cost messages nothing: `Event<u64>` and `Entry<u64, _>` are 16 bytes.
+
+use freeboard_signal::{Down, Downs, Exit};
+use std::fmt;
+
+/// What a process receives, in one reception order (OTP: D1–D4, E1).
+#[non_exhaustive]
+pub enum Event<M> {
+    /// An ordinary message.
+    Message(M),
+    /// A monitored process is gone.
+    Down(Box<Down>),
+    /// Several monitored processes are gone.
+    Downs(Box<Downs>),
+    /// A trapped exit signal.
+    Exit(Box<Exit>),
+}
+
+/// A place in the queue: an event, a signal that was not applied yet, or nothing any more.
+///
+/// `S` is the runtime's signal; the mailbox carries it in order and never looks inside.
+#[derive(Debug)]
+pub enum Entry<M, S> {
+    /// Something to receive.
+    Event(Event<M>),
+    /// A signal still in transit.
+    Signal(Box<S>),
+    /// A signal that was applied and left nothing to receive.
+    Gone,
+}
+
+const _: () = assert!(size_of::<Event<u64>>() == 16);
+const _: () = assert!(size_of::<Entry<u64, [u64; 9]>>() == 16);
+
+impl<M> Event<M> {
+    /// The message, if it is one.
+    pub fn message(self) -> Option<M> {
+        match self {
+            Self::Message(message) => Some(message),
+            _ => None,
+        }
+    }
+}
+
+impl<M> fmt::Debug for Event<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Message(_) => f.write_str("Message(..)"),
+            Self::Down(down) => fmt::Debug::fmt(down, f),
+            Self::Downs(downs) => fmt::Debug::fmt(downs, f),
+            Self::Exit(exit) => fmt::Debug::fmt(exit, f),
+        }
+    }
+}

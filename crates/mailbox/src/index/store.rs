@@ -1,0 +1,311 @@
+//! One slab, the order of age through it, and the lists that make tags, keys and notices findable.
+//!
+//! Invariants
+//! * Arrival numbers rise along the order, and are never given twice in the life of an index.
+//! * Messages in front of `untagged` are in their tag's list, those behind are in none.
+//! * Messages in front of their tag's `unkeyed` are in the list of their key, if they have one, those behind are not.
+//! * In front of `messages` there are notices only.
+//! * Lists of equal tag, key or name are in the order of age.
+
+use super::{
+    keys::{Name, Names},
+    slab::{NONE, Slab},
+};
+use crate::{Event, Key};
+use std::fmt;
+
+/// What was looked at and left.
+pub struct Index<M> {
+    slab: Slab<Slot<M>>,
+    order: List,
+    messages: u32,
+    untagged: u32,
+    tags: Vec<Tagged>,
+    notices: Names,
+    next: u64,
+}
+
+struct Slot<M> {
+    arrival: u64,
+    event: Event<M>,
+    order: Links,
+    peers: Links,
+    namesakes: Links,
+    /// The hash of its name, if it is `named`.
+    hash: u64,
+    /// The number of its tag, or [`NONE`].
+    tag: u32,
+    named: bool,
+}
+
+const _: () = assert!(size_of::<Slot<u64>>() == 64);
+
+#[derive(Clone, Copy)]
+struct Links {
+    before: u32,
+    after: u32,
+}
+
+const LOOSE: Links = Links { before: NONE, after: NONE };
+
+#[derive(Clone, Copy)]
+struct List {
+    head: u32,
+    tail: u32,
+}
+
+/// The messages of one tag.
+struct Tagged {
+    list: List,
+    unkeyed: u32,
+    names: Option<Box<Names>>,
+}
+
+impl<M> Index<M> {
+    pub(crate) fn new() -> Self {
+        Self {
+            slab: Slab::new(),
+            order: EMPTY,
+            messages: NONE,
+            untagged: NONE,
+            tags: Vec::new(),
+            notices: Names::new(),
+            next: 0,
+        }
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.slab.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.order.head == NONE
+    }
+
+    /// Adds the newest event, of which nothing is known yet. Notices are findable at once.
+    pub(crate) fn push(&mut self, event: Event<M>) -> u32 {
+        let name = match &event {
+            Event::Message(_) | Event::Downs(_) => None,
+            Event::Down(down) => Some(Name::Down(down.monitor)),
+            Event::Exit(exit) => Some(Name::Exit(exit.from)),
+        };
+        let is_message = matches!(event, Event::Message(_));
+        let slot = self.slab.insert(Slot {
+            arrival: self.next,
+            event,
+            order: LOOSE,
+            peers: LOOSE,
+            namesakes: LOOSE,
+            hash: 0,
+            tag: NONE,
+            named: false,
+        });
+        self.next += 1;
+        self.order.append(&mut self.slab, slot, |slot| &mut slot.order);
+        first(&mut self.messages, slot);
+        if is_message {
+            first(&mut self.untagged, slot);
+        }
+        if let Some(name) = name {
+            self.slab.join(&mut self.notices, name, slot);
+        }
+        slot
+    }
+
+    /// Takes an event out of its place, wherever that is.
+    pub(crate) fn remove(&mut self, slot: u32) -> Event<M> {
+        let links = self.slab.unlink(slot, |slot| &mut slot.order);
+        self.order.close(links);
+        skip(&mut self.messages, slot, links.after);
+        skip(&mut self.untagged, slot, links.after);
+        let tag = self.slab.at(slot).tag;
+        let names = if tag == NONE {
+            Some(&mut self.notices)
+        } else {
+            let tagged = &mut self.tags[tag as usize];
+            let links = self.slab.unlink(slot, |slot| &mut slot.peers);
+            tagged.list.close(links);
+            skip(&mut tagged.unkeyed, slot, links.after);
+            tagged.names.as_deref_mut()
+        };
+        if self.slab.at(slot).named
+            && let Some(names) = names
+        {
+            let links = self.slab.unlink(slot, |slot| &mut slot.namesakes);
+            names.leave(slot, self.slab.at(slot).hash, links.before, links.after);
+        }
+        self.slab.remove(slot).event
+    }
+
+    /// Takes the oldest event.
+    pub(crate) fn pop(&mut self) -> Option<Event<M>> {
+        if self.is_empty() { None } else { Some(self.remove(self.order.head)) }
+    }
+
+    pub(crate) fn event(&self, slot: u32) -> &Event<M> {
+        &self.slab.at(slot).event
+    }
+
+    pub(crate) fn arrival(&self, slot: u32) -> u64 {
+        self.slab.at(slot).arrival
+    }
+
+    /// The oldest event.
+    pub(crate) fn first(&self) -> Option<u32> {
+        some(self.order.head)
+    }
+
+    /// The next in order of age.
+    pub(crate) fn after(&self, slot: u32) -> Option<u32> {
+        some(self.slab.at(slot).order.after)
+    }
+
+    /// The oldest event that arrived after this one, which may have left its slot since.
+    pub(crate) fn after_arrival(&self, slot: u32, arrival: u64) -> Option<u32> {
+        if self.slab.get(slot).is_some_and(|known| known.arrival == arrival) {
+            return self.after(slot);
+        }
+        let mut found = NONE;
+        let mut at = self.order.tail;
+        while at != NONE && self.arrival(at) > arrival {
+            found = at;
+            at = self.slab.at(at).order.before;
+        }
+        some(found)
+    }
+
+    /// Where the first message may be: everything older is a notice.
+    pub(crate) fn messages(&self) -> Option<u32> {
+        some(self.messages)
+    }
+
+    /// Notes that what [`messages`](Self::messages) answered is a notice.
+    pub(crate) fn pass_notice(&mut self) {
+        self.messages = self.slab.at(self.messages).order.after;
+    }
+
+    /// The oldest notice of this name.
+    pub(crate) fn notice(&self, name: &Name) -> Option<u32> {
+        self.notices.find(name)
+    }
+
+    /// The oldest known message of a tag.
+    pub(crate) fn tagged(&self, tag: u32) -> Option<u32> {
+        some(self.tags.get(tag as usize)?.list.head)
+    }
+
+    /// The oldest known message of a tag with this key.
+    pub(crate) fn keyed(&self, tag: u32, key: Key<'_>) -> Option<u32> {
+        self.tags.get(tag as usize)?.names.as_ref()?.find_key(key)
+    }
+
+    /// The oldest event that may be a message whose tag is not known.
+    pub(crate) fn untagged(&self) -> Option<u32> {
+        some(self.untagged)
+    }
+
+    /// Notes the tag of the message that [`untagged`](Self::untagged) answered; `None` if it is no message.
+    pub(crate) fn learn_tag(&mut self, tag: Option<u32>) {
+        let slot = self.untagged;
+        self.untagged = self.slab.at(slot).order.after;
+        let Some(tag) = tag else { return };
+        let needed = tag as usize + 1;
+        if self.tags.len() < needed {
+            self.tags.resize_with(needed, || Tagged { list: EMPTY, unkeyed: NONE, names: None });
+        }
+        self.slab.at_mut(slot).tag = tag;
+        let tagged = &mut self.tags[tag as usize];
+        tagged.list.append(&mut self.slab, slot, |slot| &mut slot.peers);
+        first(&mut tagged.unkeyed, slot);
+    }
+
+    /// The oldest known message of a tag whose key is not known.
+    pub(crate) fn unkeyed(&self, tag: u32) -> Option<u32> {
+        some(self.tags.get(tag as usize)?.unkeyed)
+    }
+
+    /// Notes the key of the message that [`unkeyed`](Self::unkeyed) answered; `None` if it has none.
+    pub(crate) fn learn_key(&mut self, tag: u32, key: Option<Name>) {
+        let tagged = &mut self.tags[tag as usize];
+        let slot = tagged.unkeyed;
+        tagged.unkeyed = self.slab.at(slot).peers.after;
+        if let Some(name) = key {
+            let names = tagged.names.get_or_insert_with(|| Box::new(Names::new()));
+            self.slab.join(names, name, slot);
+        }
+    }
+}
+
+impl<M> fmt::Debug for Index<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Index").field("len", &self.len()).finish_non_exhaustive()
+    }
+}
+
+impl<M> Slab<Slot<M>> {
+    /// Takes a slot out of one of its lists; its neighbours there are answered.
+    fn unlink(&mut self, slot: u32, links: fn(&mut Slot<M>) -> &mut Links) -> Links {
+        let own = *links(self.at_mut(slot));
+        if own.before != NONE {
+            links(self.at_mut(own.before)).after = own.after;
+        }
+        if own.after != NONE {
+            links(self.at_mut(own.after)).before = own.before;
+        }
+        own
+    }
+
+    /// Puts a slot behind its namesakes.
+    fn join(&mut self, names: &mut Names, name: Name, slot: u32) {
+        let joined = names.join(name, slot);
+        let own = self.at_mut(slot);
+        own.named = true;
+        own.hash = joined.hash;
+        own.namesakes.before = joined.before;
+        if joined.before != NONE {
+            self.at_mut(joined.before).namesakes.after = slot;
+        }
+    }
+}
+
+const EMPTY: List = List { head: NONE, tail: NONE };
+
+impl List {
+    fn append<M>(&mut self, slab: &mut Slab<Slot<M>>, slot: u32, links: fn(&mut Slot<M>) -> &mut Links) {
+        *links(slab.at_mut(slot)) = Links { before: self.tail, after: NONE };
+        if self.tail == NONE {
+            self.head = slot;
+        } else {
+            links(slab.at_mut(self.tail)).after = slot;
+        }
+        self.tail = slot;
+    }
+
+    /// Closes the gap that a slot with these links left.
+    fn close(&mut self, links: Links) {
+        if links.before == NONE {
+            self.head = links.after;
+        }
+        if links.after == NONE {
+            self.tail = links.before;
+        }
+    }
+}
+
+/// A cursor at the end now stands before what was appended.
+fn first(cursor: &mut u32, appended: u32) {
+    if *cursor == NONE {
+        *cursor = appended;
+    }
+}
+
+/// A cursor on a slot that leaves moves on.
+fn skip(cursor: &mut u32, leaving: u32, after: u32) {
+    if *cursor == leaving {
+        *cursor = after;
+    }
+}
+
+fn some(slot: u32) -> Option<u32> {
+    if slot == NONE { None } else { Some(slot) }
+}

@@ -1,0 +1,54 @@
+//! The only place that names a lock or an atomic: parking_lot and std as a rule, loom's models under `freeboard_loom`.
+//!
+//! Reference counts (`std::sync::Arc`, `Weak`) are not modelled: loom has neither `Weak` nor unsized coercion, and the
+//! counts carry no ordering that a protocol here relies on.
+
+#[cfg(not(freeboard_loom))]
+mod real {
+    pub use parking_lot::{Mutex, MutexGuard};
+    pub use std::sync::atomic::Ordering;
+    pub use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+    pub use std::thread_local;
+}
+
+#[cfg(freeboard_loom)]
+mod real {
+    pub use loom::sync::MutexGuard;
+    pub use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    pub use loom::thread_local;
+
+    /// loom's mutex with parking_lot's face: no poisoning, `lock` gives the guard.
+    #[derive(Debug)]
+    pub struct Mutex<T>(loom::sync::Mutex<T>);
+
+    impl<T> Mutex<T> {
+        /// A new, unlocked mutex.
+        pub fn new(value: T) -> Self {
+            Self(loom::sync::Mutex::new(value))
+        }
+
+        /// Waits for the lock.
+        pub fn lock(&self) -> MutexGuard<'_, T> {
+            match self.0.lock() {
+                Ok(guard) => guard,
+                Err(poisoned) => poisoned.into_inner(),
+            }
+        }
+
+        /// The value, without locking.
+        pub fn get_mut(&mut self) -> &mut T {
+            match self.0.get_mut() {
+                Ok(value) => value,
+                Err(poisoned) => poisoned.into_inner(),
+            }
+        }
+    }
+
+    impl<T: Default> Default for Mutex<T> {
+        fn default() -> Self {
+            Self::new(T::default())
+        }
+    }
+}
+
+pub use real::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, thread_local};

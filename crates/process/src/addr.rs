@@ -1,0 +1,160 @@
+//! The address of a seat: where to send, whom to call.
+//!
+//! | seat | `send`, `cast` | `call` | `pid()` | links and monitors resolve to |
+//! |---|---|---|---|---|
+//! | not started yet | queued | queued | none | noproc |
+//! | running, exiting | queued | queued | some | that incarnation |
+//! | vacant, a restart is due | refused: vacant | same | none | noproc |
+//! | closed for good | refused: closed | exited | none | noproc |
+//!
+//! Invariant: an address never keeps a process alive, and dropping addresses never stops one.
+
+use crate::call::{Call, Pending};
+use crate::current;
+use crate::reply::Reply;
+use crate::seat::{Seat, present};
+use crate::wire::Signal;
+use freeboard_mailbox::SendError;
+use freeboard_signal::{ExitReason, Pid};
+use std::{fmt, sync::Arc, sync::Weak};
+
+/// The address of a seat: one queue, and whoever lives there now. Valid before the first start and across restarts.
+///
+/// Cheap to clone. Dropping all addresses does not stop the process.
+pub struct Addr<M: Send + 'static>(Arc<Seat<M>>);
+
+/// An address that does not keep the seat's queue in memory.
+pub struct WeakAddr<M: Send + 'static>(Weak<Seat<M>>);
+
+impl<M: Send + 'static> Addr<M> {
+    pub(crate) fn new(seat: Arc<Seat<M>>) -> Self {
+        Self(seat)
+    }
+
+    pub(crate) fn seat(&self) -> &Arc<Seat<M>> {
+        &self.0
+    }
+
+    /// The incarnation that lives here now; `None` before the start, while a restart is due, and after the end.
+    pub fn pid(&self) -> Option<Pid> {
+        self.0.core.pid_of(self.0.intake.incarnation()?)
+    }
+
+    /// Sends a message. Never waits (OTP: D11); `Ok` means queued and promises nothing more.
+    ///
+    /// # Errors
+    /// The seat is vacant or closed; the message comes back.
+    ///
+    /// # Deviation
+    /// OTP's send to the dead succeeds silently; [`cast`](Self::cast) does (`docs/deviations.md`, DEV-02).
+    ///
+    /// # Cost
+    /// One short lock; a wake if the receiver waits.
+    pub fn send(&self, message: M) -> Result<(), SendError<M>> {
+        self.0.intake.push(message)
+    }
+
+    /// Sends a message and does not ask what becomes of it (OTP: A12, F14).
+    pub fn cast(&self, message: M) {
+        drop(self.send(message));
+    }
+
+    /// Sends a request and waits for its answer, five seconds unless [`within`](Call::within) or
+    /// [`forever`](Call::forever) say otherwise (OTP: F8).
+    ///
+    /// ```
+    /// use freeboard_process::{CallError, Context, Node, Reply, Sim};
+    ///
+    /// Sim::seed(1).run(async |node: Node| {
+    ///     // This one takes the request and ends without answering.
+    ///     let deaf = node.spawn(async |mut cx: Context<Reply<u8>>| {
+    ///         let _unanswered = cx.recv_message().await;
+    ///         Ok(())
+    ///     });
+    ///     assert!(matches!(deaf.call(|reply| reply).await, Err(CallError::Exited(_))));
+    /// });
+    /// ```
+    pub fn call<T: Send + 'static, F: FnOnce(Reply<T>) -> M>(&self, request: F) -> Call<'_, M, T, F> {
+        Call::new(self, request)
+    }
+
+    /// Sends a request now; its answer can be awaited later, or never (OTP: F17). Waits without limit.
+    pub fn request<T: Send + 'static>(&self, request: impl FnOnce(Reply<T>) -> M) -> Pending<T> {
+        Pending::send(self, request)
+    }
+
+    /// Sends an exit signal to the incarnation that lives here (OTP: B7). A process that does not trap exits ends with
+    /// `reason`, unless that is `Normal`; one that traps receives it. Nobody here: nothing happens.
+    pub fn exit(&self, reason: ExitReason) {
+        if let (Some(peer), Some(node)) = (present(&self.0), self.0.core.node()) {
+            peer.exit(current::pid().unwrap_or_else(|| node.pid()), reason);
+        }
+    }
+
+    /// Kills the incarnation that lives here; it cannot be trapped (OTP: A5).
+    ///
+    /// The process ends at its next yield: code that never awaits cannot be stopped (OTP: A8).
+    pub fn kill(&self) {
+        if let Some(peer) = present(&self.0) {
+            peer.signal(Signal::Kill);
+        }
+    }
+
+    /// Messages that wait here, read without a lock; may lag behind by what a running receiver has just taken.
+    pub fn depth(&self) -> usize {
+        self.0.intake.depth()
+    }
+
+    /// Why no incarnation will ever live here again, if that is so.
+    pub fn ended(&self) -> Option<ExitReason> {
+        self.0.intake.closed()
+    }
+
+    /// An address that does not keep the seat in memory.
+    pub fn downgrade(&self) -> WeakAddr<M> {
+        WeakAddr(Arc::downgrade(&self.0))
+    }
+}
+
+impl<M: Send + 'static> WeakAddr<M> {
+    /// The address, if the seat still exists.
+    pub fn upgrade(&self) -> Option<Addr<M>> {
+        self.0.upgrade().map(Addr)
+    }
+}
+
+impl<M: Send + 'static> Clone for Addr<M> {
+    fn clone(&self) -> Self {
+        Self(Arc::clone(&self.0))
+    }
+}
+
+impl<M: Send + 'static> Clone for WeakAddr<M> {
+    fn clone(&self) -> Self {
+        Self(Weak::clone(&self.0))
+    }
+}
+
+/// Two addresses are equal if they name the same seat.
+impl<M: Send + 'static> PartialEq for Addr<M> {
+    fn eq(&self, other: &Self) -> bool {
+        Arc::ptr_eq(&self.0, &other.0)
+    }
+}
+
+impl<M: Send + 'static> Eq for Addr<M> {}
+
+impl<M: Send + 'static> fmt::Debug for Addr<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.pid() {
+            Some(pid) => write!(f, "Addr({pid})"),
+            None => f.write_str("Addr(nobody)"),
+        }
+    }
+}
+
+impl<M: Send + 'static> fmt::Debug for WeakAddr<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("WeakAddr")
+    }
+}

@@ -1,0 +1,317 @@
+//! A process seen from inside: who it is, what it may do to others, what it spawns.
+//!
+//! The receives are in `receive.rs`, the timers at the end of this file. Everything here runs in the process's own task,
+//! so links and monitors take effect before the call returns (OTP: D6, D7), with no lock that anybody else waits for.
+//!
+//! # Not here
+//! What the signals do on the other side (`life.rs`).
+
+use crate::addr::Addr;
+use crate::life::{Link, Obligations};
+use crate::node::Node;
+use crate::seat::{AnySeat, Seat};
+use crate::start::{self, Birth, Kin, StartError};
+use crate::target::Target;
+use crate::timer::{Action, Timer};
+use crate::wire::{Peer, Signal};
+use freeboard_mailbox::Inbox;
+use freeboard_monitor::Row;
+use freeboard_signal::{ExitReason, Pid, Ref};
+use std::{
+    collections::VecDeque,
+    fmt,
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+/// How a process ends: `Ok(())` is the reason `Normal`, `?` makes any error a reason.
+pub type Ended = Result<(), ExitReason>;
+
+/// A process seen from inside. It is given to the process's body, by value.
+///
+/// Its receives belong to the process's own task. When the process has ended, a context that was moved elsewhere is
+/// inert: receives wait for ever and signals go nowhere.
+pub struct Context<M: Send + 'static> {
+    pub(crate) seat: Arc<Seat<M>>,
+    pub(crate) inbox: Inbox<M, Signal>,
+    /// Received since this process last gave way to others.
+    pub(crate) served: u32,
+    /// Received since the intake was last told.
+    pub(crate) unnoted: u64,
+    /// Messages from [`then`](Self::then), to be handled before the queue.
+    pub(crate) next: VecDeque<M>,
+    node: Node,
+    pid: Pid,
+}
+
+impl<M: Send + 'static> Context<M> {
+    pub(crate) fn new(seat: Arc<Seat<M>>, node: Node, pid: Pid) -> Self {
+        Self { seat, inbox: Inbox::new(), served: 0, unnoted: 0, next: VecDeque::new(), node, pid }
+    }
+
+    /// The node this process runs on.
+    pub fn node(&self) -> &Node {
+        &self.node
+    }
+
+    /// This incarnation's identity.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// The address of this process's seat.
+    pub fn addr(&self) -> Addr<M> {
+        Addr::new(Arc::clone(&self.seat))
+    }
+
+    /// Who started this process, if a process or a supervisor did.
+    pub fn parent(&self) -> Option<Pid> {
+        self.seat.core.life.lock().parent.as_ref().map(|parent| parent.pid)
+    }
+
+    /// The present instant on the node's clock.
+    pub fn now(&self) -> Instant {
+        self.node.now()
+    }
+
+    /// Messages that this process's selective receives have looked at so far.
+    pub fn inspected(&self) -> u64 {
+        self.inbox.inspected()
+    }
+
+    /// Chooses whether exit signals become events (OTP: B6) or end this process (OTP: B4). Answers what it was before.
+    ///
+    /// The choice counts when a signal is received, not when it was sent (OTP: B9).
+    pub fn trap_exit(&mut self, on: bool) -> bool {
+        std::mem::replace(&mut self.seat.core.life.lock().trap_exit, on)
+    }
+
+    /// Links this process and the target: when one ends, the other gets an exit signal (OTP: B1–B3). Linking twice is one
+    /// link; linking to oneself does nothing (OTP: B2).
+    ///
+    /// A target that is gone answers with an exit signal `NoProc`.
+    ///
+    /// # Deviation
+    /// OTP raises an error in a caller that does not trap exits; here the signal comes in both cases
+    /// (`docs/deviations.md`, DEV-07).
+    pub fn link(&mut self, target: &(impl Target + ?Sized)) {
+        let peer = self.peer_or_absent(target);
+        if peer.pid == self.pid {
+            return;
+        }
+        let token = {
+            let mut life = self.seat.core.life.lock();
+            let rows = life.rows();
+            if rows.links.contains_key(&peer.pid) {
+                return;
+            }
+            let token = self.node.new_ref();
+            rows.add_link(peer.clone(), token);
+            token
+        };
+        let me = self.me();
+        if self.is_absent(&peer) || !peer.signal(Signal::Link { link: token, peer: me.clone() }) {
+            me.signal(Signal::LinkExit { from: peer.pid, links: vec![token], reason: ExitReason::NoProc });
+        }
+    }
+
+    /// Removes the link to the target, if there is one. When this returns, no exit of that link will arrive any more; one
+    /// that is queued already stays (OTP: B11).
+    pub fn unlink(&mut self, target: &(impl Target + ?Sized)) {
+        let removed: Vec<Link> = {
+            let mut life = self.seat.core.life.lock();
+            if let Some(parent) = &mut life.parent
+                && target.resolve(&self.node) == Some(parent.pid)
+            {
+                parent.linked = false;
+            }
+            let Some(rows) = life.rows_if_any() else { return };
+            rows.links.extract_if(|_, link| target.is(&link.peer)).map(|(_, link)| link).collect()
+        };
+        for link in removed {
+            link.peer.signal(Signal::Unlink { from: self.pid, links: link.tokens });
+        }
+    }
+
+    /// Watches the target: its end, or its absence, arrives as one `Down` that carries the returned token (OTP: C1–C5).
+    ///
+    /// The request is ahead of whatever this process sends to the target afterwards (OTP: D6).
+    pub fn monitor(&mut self, target: &(impl Target + ?Sized)) -> Ref {
+        let peer = self.peer_or_absent(target);
+        let monitor = self.node.new_ref();
+        let row = Row { pid: peer.pid, peer: peer.clone(), name: None, tag: None };
+        self.seat.core.life.lock().rows().watching.insert(monitor, row);
+        let me = self.me();
+        if peer.pid != self.pid
+            && (self.is_absent(&peer) || !peer.signal(Signal::Monitor { monitor, watcher: me.clone() }))
+        {
+            me.signal(Signal::Down { monitor, reason: ExitReason::NoProc });
+        }
+        monitor
+    }
+
+    /// Takes a monitor back. When this returns, its `Down` will not be queued any more; one that is queued stays
+    /// (OTP: C6). Answers whether the monitor was in force; unknown ones are accepted.
+    pub fn demonitor(&mut self, monitor: Ref) -> bool {
+        let row = self.seat.core.life.lock().rows_if_any().and_then(|rows| rows.watching.take(monitor));
+        let Some(row) = row else { return false };
+        if row.pid != self.pid {
+            row.peer.signal(Signal::Demonitor { monitor });
+        }
+        true
+    }
+
+    /// Takes a monitor back, and its `Down` too if that is queued already (OTP: C7). Answers whether the monitor was in
+    /// force; `false` also means that a `Down` was removed.
+    pub fn demonitor_flush(&mut self, monitor: Ref) -> bool {
+        if self.demonitor(monitor) {
+            return true;
+        }
+        let _removed = self.inbox.flush_down(monitor) || self.seat.intake.flush_down(monitor);
+        false
+    }
+
+    /// Sends an exit signal to the target (OTP: B7).
+    pub fn exit(&mut self, target: &(impl Target + ?Sized), reason: ExitReason) {
+        if let Some(peer) = target.peer(&self.node) {
+            peer.exit(self.pid, reason);
+        }
+    }
+
+    /// Starts a process that is linked to this one from its first moment (OTP: A10).
+    pub fn spawn_link<N, F, Fut>(&mut self, body: F) -> Addr<N>
+    where
+        N: Send + 'static,
+        F: FnOnce(Context<N>) -> Fut + Send + 'static,
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
+        let token = self.node.new_ref();
+        let kin = Kin { link: Some((self.me(), token)), watcher: None };
+        self.spawn_with(body, kin, |life, child| life.rows().add_link(child, token))
+    }
+
+    /// Starts a process that this one monitors from its first moment (OTP: A10).
+    pub fn spawn_monitor<N, F, Fut>(&mut self, body: F) -> (Addr<N>, Ref)
+    where
+        N: Send + 'static,
+        F: FnOnce(Context<N>) -> Fut + Send + 'static,
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
+        let monitor = self.node.new_ref();
+        let kin = Kin { link: None, watcher: Some((monitor, self.me())) };
+        let addr = self.spawn_with(body, kin, |life, child| {
+            let row = Row { pid: child.pid, peer: child, name: None, tag: None };
+            life.rows().watching.insert(monitor, row);
+        });
+        (addr, monitor)
+    }
+
+    /// Starts a process; `row` is written here before the child can run, so none of its signals can come too early.
+    fn spawn_with<N, F, Fut>(&mut self, body: F, kin: Kin, row: impl FnOnce(&mut crate::life::Life, Peer)) -> Addr<N>
+    where
+        N: Send + 'static,
+        F: FnOnce(Context<N>) -> Fut + Send + 'static,
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
+        let seat = Seat::new();
+        let ready = start::prepare(&self.node, &seat).expect("a fresh seat can be started");
+        let child = Peer { pid: ready.pid, seat: Arc::clone(&seat) as Arc<dyn AnySeat> };
+        let body = Box::pin(body(ready.context(&seat)));
+        row(&mut self.seat.core.life.lock(), child);
+        let birth = Birth { parent: Some(self.me()), ..Birth::default() };
+        ready.launch(&seat, body, birth, kin);
+        Addr::new(seat)
+    }
+
+    /// Puts a message in front of the queue: an [`Actor`](crate::Actor) handles it directly after the present handler,
+    /// before anything that waits (OTP: F22). Several keep their order.
+    pub fn then(&mut self, message: M) {
+        self.next.push_back(message);
+    }
+
+    /// Tells whoever started this process that it is up (OTP: F1). An [`Actor`](crate::Actor) does so when its `init` is
+    /// through; a raw child does it itself, or its spec does. Later calls change nothing.
+    pub fn acknowledge(&mut self) {
+        self.with_obligations(|owed, pid| owed.acknowledge(pid));
+    }
+
+    /// Says what the starter shall hear when this process ends before it was up.
+    pub(crate) fn fail_start(&mut self, failure: StartError) {
+        self.with_obligations(|owed, _| owed.failure = Some(failure));
+    }
+
+    fn with_obligations(&mut self, work: impl FnOnce(&mut Obligations, Pid)) {
+        // Taken out for the time of the call: a supervisor's table must not be entered under this process's lock.
+        let owed = self.seat.core.life.lock().obligations.take();
+        if let Some(mut owed) = owed {
+            work(&mut owed, self.pid);
+            self.seat.core.life.lock().obligations = Some(owed);
+        }
+    }
+
+    pub(crate) fn me(&self) -> Peer {
+        Peer { pid: self.pid, seat: Arc::clone(&self.seat) as Arc<dyn AnySeat> }
+    }
+
+    /// How to reach this process, for those who start children in its name.
+    pub fn peer(&self) -> Peer {
+        self.me()
+    }
+
+    /// The target, or a stand-in that answers nothing: the identity asked for, or the node's if there is none.
+    fn peer_or_absent(&self, target: &(impl Target + ?Sized)) -> Peer {
+        target.peer(&self.node).unwrap_or_else(|| {
+            let pid = target.resolve(&self.node).unwrap_or_else(|| self.node.pid());
+            Peer { pid, seat: Arc::clone(&self.seat) as Arc<dyn AnySeat> }
+        })
+    }
+
+    fn is_absent(&self, peer: &Peer) -> bool {
+        peer.pid != self.pid && std::ptr::addr_eq(Arc::as_ptr(&peer.seat), Arc::as_ptr(&self.seat))
+    }
+
+    // Timers.
+
+    /// Sends `message` to this process after that time, unless it has ended by then (OTP: A14).
+    pub fn send_after(&mut self, after: Duration, message: M) -> Timer {
+        let at = self.node.later(after);
+        let (seat, incarnation) = (Arc::downgrade(&self.seat), self.pid.generation());
+        // The process's lock is held meanwhile, so that a timer that is due at once finds its row to remove.
+        let mut life = self.seat.core.life.lock();
+        let timer = self.node.timers().at(at, |number| {
+            Action::Run(Box::new(move || {
+                let Some(seat) = seat.upgrade() else { return };
+                if let Some(rows) = seat.core.life.lock().rows_if_any() {
+                    rows.timers.remove(&number);
+                }
+                drop(seat.intake.push_for(incarnation, message));
+            }))
+        });
+        life.rows().timers.insert(timer.number(), timer);
+        timer
+    }
+
+    /// Takes a timer back: the time that was left, or `None` if its message is queued already, or was received.
+    pub fn cancel(&mut self, timer: Timer) -> Option<Duration> {
+        let left = self.node.timers().cancel(timer, self.now());
+        if let Some(rows) = self.seat.core.life.lock().rows_if_any() {
+            rows.timers.remove(&timer.number());
+        }
+        left
+    }
+}
+
+impl<M: Send + 'static> Drop for Context<M> {
+    fn drop(&mut self) {
+        // What this receiver took and did not use goes back to the seat, where the exit protocol drops it in its turn.
+        let left = std::mem::take(&mut self.inbox).into_chunks();
+        drop(self.seat.intake.give_back(self.pid.generation(), left));
+    }
+}
+
+impl<M: Send + 'static> fmt::Debug for Context<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Context").field("pid", &self.pid).finish_non_exhaustive()
+    }
+}

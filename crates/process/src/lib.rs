@@ -1,0 +1,82 @@
+//! Processes: what lives, who knows it, how it ends.
+//!
+//! ```text
+//!   Node ─ spawn ─► Seat { Intake, Core { Life } } ◄─ Addr, Peer
+//!                      ▲                                     the process's own task:
+//!                      └── Task: signals ─► body ─► exit     Context, receives, links, monitors, timers
+//! ```
+//!
+//! Read in this order: `seat.rs` (what an address names), `task.rs` (one poll), `life.rs` (what each signal does),
+//! `exit.rs` (how a process ends), `receive.rs`, `reply.rs`.
+//!
+//! ```
+//! use freeboard_process::{Context, ExitReason, Node, Reply, Sim};
+//!
+//! Sim::seed(7).run(async |node: Node| {
+//!     // It does one job and ends with a reason of its own.
+//!     let worker = node.spawn(async |mut cx: Context<&str>| {
+//!         let job = cx.recv_message().await;
+//!         Err(ExitReason::ShutdownWith(job.into()))
+//!     });
+//!     let watcher = node.spawn(async move |mut cx: Context<Reply<ExitReason>>| {
+//!         let monitor = cx.monitor(&worker);
+//!         worker.cast("rescale");
+//!         let down = cx.recv_down(monitor).await;
+//!         cx.recv_message().await.send(down.reason);
+//!         Ok(())
+//!     });
+//!     let reason = watcher.call(|reply| reply).await.unwrap();
+//!     assert_eq!(reason.to_string(), "shutdown: rescale");
+//! });
+//! ```
+//!
+//! # Guarantees
+//! * A process ends once, with one reason, and every observer gets that reason (OTP: A1).
+//! * Signals and messages of one sender are received in the order in which they were sent (OTP: D1, D2).
+//! * Signals act whatever the process waits for (OTP: D10).
+//! * Every call is answered: by a value, or by why there is none (OTP: F9, F16).
+//!
+//! # Not guaranteed
+//! * An order between different senders (OTP: D5).
+//! * That code which never yields can be stopped: kill acts at the next await (OTP: A8).
+//! * Anything after a panic in a destructor *during unwinding*, `panic = "abort"` or a stack overflow: Rust lets no
+//!   library catch these.
+
+mod actor;
+mod addr;
+mod call;
+mod context;
+mod current;
+mod executor;
+mod exit;
+mod life;
+mod node;
+mod receive;
+mod reply;
+mod seat;
+mod start;
+#[doc(hidden)]
+pub mod sync;
+mod table;
+mod target;
+mod task;
+mod timer;
+mod wire;
+
+pub use actor::{Actor, InitError, run_actor};
+pub use addr::{Addr, WeakAddr};
+pub use call::{CALL_TIMEOUT, Call, Pending};
+pub use context::{Context, Ended};
+#[cfg(feature = "tokio")]
+pub use executor::Tokio;
+pub use executor::{Backend, Service, Sim};
+pub use freeboard_mailbox::{Event, Key, Message, Refused, SendError, Tag, tag_named};
+pub use freeboard_signal::{Clock, Down, DownSource, Downs, Exit, ExitReason, PanicInfo, Pid, Ref};
+pub use node::Node;
+pub use receive::{After, Find, MESSAGES_PER_TURN, Oldest, Receive};
+pub use reply::{CallError, Reply};
+pub use start::{Ack, Birth, Dependents, Launch, Launcher, Start, StartError, Supervision};
+pub use target::Target;
+pub use task::Task;
+pub use timer::Timer;
+pub use wire::Peer;

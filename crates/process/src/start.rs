@@ -1,0 +1,316 @@
+//! How an incarnation comes to be, and how its start is acknowledged.
+//!
+//! ```text
+//!   prepare: slot, pid ─► context ─► body boxed ─► launch: life in place, seat opened, task spawned
+//!                                                     └─► init in the child's task ─► acknowledge ─► caller
+//! ```
+//!
+//! Everything an observer could miss is in place before the seat opens: parent, links and monitors (OTP: A10). A start
+//! that fails is told to its caller only when the child's exit protocol has run to its end (OTP: F4).
+//!
+//! # Not here
+//! Who may start what and how often: `freeboard-supervisor`.
+
+use crate::context::{Context, Ended};
+use crate::life::{Life, Obligations, Parent};
+use crate::node::Node;
+use crate::reply::{CallError, Slot};
+use crate::seat::{AnySeat, Seat};
+use crate::task::{Body, Task};
+use crate::timer::Action;
+use crate::wire::Peer;
+use freeboard_signal::{ExitReason, Pid, Ref};
+use std::{error::Error, fmt, future::poll_fn, pin::Pin, sync::Arc};
+
+/// Something a node or a supervisor can start.
+pub trait Start: Send + Sized {
+    /// What the starter gets: usually an address.
+    type Handle;
+
+    /// Starts it, with nobody as parent.
+    fn start(self, node: &Node) -> impl Future<Output = Result<Self::Handle, StartError>> + Send;
+}
+
+/// Why a start failed. By the time anybody hears of it the child is gone (OTP: F4).
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum StartError {
+    /// `init` stopped, refused, panicked, or the child ended before it was up.
+    Init(ExitReason),
+    /// `init` chose not to run (OTP's `ignore`).
+    Ignored,
+    /// This spec was started before and is not restarted by hand.
+    AlreadyStarted,
+    /// The supervisor holds as many children as it may.
+    MaxChildren,
+    /// `init` took longer than the spec allows; the child was killed.
+    Timeout,
+    /// The supervisor is shutting down.
+    ShuttingDown,
+    /// The supervisor is not there: not started, or gone for this reason.
+    SupervisorDown(ExitReason),
+    /// The spec contradicts itself; the text names the field.
+    Spec(String),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Init(reason) => write!(f, "the child's init failed: {reason}"),
+            Self::Ignored => f.write_str("the child's init chose not to run"),
+            Self::AlreadyStarted => f.write_str("this spec was started already; make a new one for another child"),
+            Self::MaxChildren => {
+                f.write_str("the supervisor holds max_children children; raise the limit or wait for one to end")
+            }
+            Self::Timeout => f.write_str("the child's init took longer than start_timeout and was killed"),
+            Self::ShuttingDown => f.write_str("the supervisor is shutting down and starts nothing any more"),
+            Self::SupervisorDown(reason) => {
+                write!(f, "the supervisor is not running ({reason}); start it, or wait for its restart")
+            }
+            Self::Spec(what) => write!(f, "the child spec is not valid: {what}"),
+        }
+    }
+}
+
+impl Error for StartError {}
+
+/// Who watches over a supervised child. Called from the child's own task, and never with a lock of the process held.
+pub trait Supervision: Send + Sync {
+    /// `init` succeeded: the child is up.
+    fn started(&self, pid: Pid);
+
+    /// Whether the seat will get another incarnation after this end; asked once, before `ended`.
+    fn comes_back(&self, pid: Pid, reason: &ExitReason) -> bool;
+
+    /// The child's exit protocol is through with everything that others can see. `never_up` says why, if its start was
+    /// not acknowledged. This is a ticket, not a link: a child cannot take it back (OTP: G36, deviation DEV-15).
+    fn ended(&self, pid: Pid, reason: &ExitReason, never_up: Option<&StartError>);
+}
+
+/// Those who die with a process although it has no link row for them: a supervisor's children.
+pub trait Dependents: Send + Sync {
+    /// Takes everybody; from now on nobody can be added. Called once, when the process ends.
+    fn take(&self, reason: &ExitReason) -> Vec<Peer>;
+}
+
+/// What a new incarnation is given by whoever starts it.
+#[derive(Default)]
+pub struct Birth {
+    /// The starter; its death reaches the child through [`Dependents`], or through a link made here.
+    pub parent: Option<Peer>,
+    /// Who watches over it.
+    pub supervision: Option<Arc<dyn Supervision>>,
+    /// Where its start is acknowledged.
+    pub ack: Option<Ack>,
+    /// Who dies with it.
+    pub dependents: Option<Arc<dyn Dependents>>,
+}
+
+/// Links and monitors that a new incarnation has from its first moment.
+#[derive(Default)]
+pub(crate) struct Kin {
+    pub(crate) link: Option<(Peer, Ref)>,
+    pub(crate) watcher: Option<(Ref, Peer)>,
+}
+
+/// The acknowledgement of one start: answered once, by the child when it is up, or at the end of its exit protocol.
+#[derive(Clone)]
+pub struct Ack(Arc<Slot<Result<(), StartError>>>);
+
+impl Ack {
+    /// A new one, unanswered.
+    pub fn new() -> Self {
+        Self(Slot::new())
+    }
+
+    /// Waits for the answer.
+    ///
+    /// # Cancel safety
+    /// The answer is lost if this is dropped after it came; the start itself goes on.
+    pub async fn wait(self) -> Result<(), StartError> {
+        poll_fn(|cx| self.0.poll(cx.waker()).map_or(std::task::Poll::Pending, std::task::Poll::Ready))
+            .await
+            .unwrap_or_else(|lost: CallError| Err(StartError::SupervisorDown(lost_reason(lost))))
+    }
+
+    /// Answers, if nobody did.
+    pub(crate) fn answer(&self, answer: Result<(), StartError>) {
+        self.0.answer(Ok(answer));
+    }
+
+    /// Kills the child if it is not up by then; the answer is then [`StartError::Timeout`], after its death (OTP: F5).
+    /// This holds whether or not anybody still waits.
+    pub fn expire(node: &Node, child: &Peer, limit: std::time::Duration) {
+        let child = child.clone();
+        node.timers().at(node.later(limit), |_| {
+            Action::Run(Box::new(move || {
+                let mut life = child.seat.core().life.lock();
+                let late = child.seat.incarnation() == Some(child.pid.generation())
+                    && life.obligations.as_ref().is_some_and(|owed| !owed.up);
+                if let (true, Some(owed)) = (late, &mut life.obligations) {
+                    owed.failure = Some(StartError::Timeout);
+                }
+                drop(life);
+                if late {
+                    child.kill();
+                }
+            }))
+        });
+    }
+}
+
+impl Default for Ack {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Ack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Ack")
+    }
+}
+
+fn lost_reason(lost: CallError) -> ExitReason {
+    match lost {
+        CallError::Exited(reason) => reason,
+        other => other.into(),
+    }
+}
+
+impl fmt::Debug for Birth {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Birth").field("parent", &self.parent).finish_non_exhaustive()
+    }
+}
+
+/// An incarnation that has its identity and nothing else yet.
+pub(crate) struct Ready {
+    pub(crate) node: Node,
+    pub(crate) pid: Pid,
+}
+
+/// Gives a seat its slot, and its next incarnation an identity.
+pub(crate) fn prepare<M: Send + 'static>(node: &Node, seat: &Arc<Seat<M>>) -> Result<Ready, StartError> {
+    let slot = seat.core.settle(node, || {
+        let weak = Arc::downgrade(seat);
+        node.claim(weak)
+    });
+    let slot = slot.ok_or_else(|| StartError::Spec("its address belongs to another node".to_owned()))?;
+    Ok(Ready { node: node.clone(), pid: node.next_pid(slot) })
+}
+
+impl Ready {
+    pub(crate) fn context<M: Send + 'static>(&self, seat: &Arc<Seat<M>>) -> Context<M> {
+        Context::new(Arc::clone(seat), self.node.clone(), self.pid)
+    }
+
+    /// Puts everything in place, opens the seat and spawns the task. Answers false if the seat is closed for good or
+    /// somebody lives there.
+    pub(crate) fn launch<M: Send + 'static>(self, seat: &Arc<Seat<M>>, body: Body, birth: Birth, kin: Kin) -> bool {
+        let mut life = Life::default();
+        life.parent =
+            birth.parent.as_ref().map(|parent| Parent { pid: parent.pid, linked: birth.supervision.is_some() });
+        life.dependents = birth.dependents;
+        if birth.supervision.is_some() || birth.ack.is_some() {
+            let (supervision, ack) = (birth.supervision, birth.ack);
+            life.obligations = Some(Box::new(Obligations { supervision, ack, up: false, failure: None }));
+        }
+        if let Some((peer, link)) = kin.link {
+            life.rows().add_link(peer, link);
+        }
+        if let Some((monitor, watcher)) = kin.watcher {
+            life.rows().watchers.insert(monitor, watcher);
+        }
+        seat.core.begin(life);
+        if !seat.open(self.pid.generation()) {
+            return false;
+        }
+        let me = Peer { pid: self.pid, seat: Arc::clone(seat) as Arc<dyn AnySeat> };
+        tracing::trace!(pid = %self.pid, "process started");
+        self.node.backend().spawn(Task::new(me, body));
+        true
+    }
+}
+
+/// Builds the body of an incarnation; does no more than that, because it runs in the starter.
+type MakeBody<M> = dyn Fn(Context<M>) -> Body + Send + Sync;
+
+/// A seat and how to fill it, for those who start children: a supervisor launches through this, again and again.
+pub struct Launcher<M: Send + 'static> {
+    seat: Arc<Seat<M>>,
+    body: Box<MakeBody<M>>,
+}
+
+impl<M: Send + 'static> Launcher<M> {
+    /// A new seat whose incarnations run what `body` builds. `body` itself runs in the starter and must do no more than
+    /// build the future.
+    pub fn new(
+        body: impl Fn(Context<M>) -> Pin<Box<dyn Future<Output = Ended> + Send>> + Send + Sync + 'static,
+    ) -> Self {
+        Self { seat: Seat::new(), body: Box::new(body) }
+    }
+
+    /// The same, for a body that needs the seat's own address.
+    pub fn with_addr<B>(make: impl FnOnce(crate::Addr<M>) -> B) -> Self
+    where
+        B: Fn(Context<M>) -> Pin<Box<dyn Future<Output = Ended> + Send>> + Send + Sync + 'static,
+    {
+        let seat = Seat::new();
+        let body = make(crate::Addr::new(Arc::clone(&seat)));
+        Self { seat, body: Box::new(body) }
+    }
+
+    /// The address of the seat: valid before the first start and across restarts.
+    pub fn addr(&self) -> crate::Addr<M> {
+        crate::Addr::new(Arc::clone(&self.seat))
+    }
+}
+
+/// A [`Launcher`] without its message type.
+pub trait Launch: Send + Sync {
+    /// Gives the next incarnation its identity.
+    ///
+    /// # Errors
+    /// The seat belongs to another node.
+    fn prepare(&self, node: &Node) -> Result<Peer, StartError>;
+
+    /// Starts that incarnation. Answers false if the seat is closed for good or somebody lives there.
+    fn launch(&self, node: &Node, pid: Pid, birth: Birth) -> bool;
+
+    /// Closes the seat for good: no further incarnation will come. Queued messages are dropped, callers hear `reason`.
+    fn close(&self, reason: &ExitReason);
+}
+
+impl<M: Send + 'static> fmt::Debug for Launcher<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Launcher").field("addr", &self.addr()).finish_non_exhaustive()
+    }
+}
+
+impl<M: Send + 'static> Drop for Launcher<M> {
+    fn drop(&mut self) {
+        // Nobody can start this seat any more. If nobody lives there, whoever waits for it hears of it now; if somebody
+        // does, the end of that incarnation closes the seat.
+        if self.seat.intake.incarnation().is_none() {
+            Launch::close(self, &ExitReason::NoProc);
+        }
+    }
+}
+
+impl<M: Send + 'static> Launch for Launcher<M> {
+    fn prepare(&self, node: &Node) -> Result<Peer, StartError> {
+        let ready = prepare(node, &self.seat)?;
+        Ok(Peer { pid: ready.pid, seat: Arc::clone(&self.seat) as Arc<dyn AnySeat> })
+    }
+
+    fn launch(&self, node: &Node, pid: Pid, birth: Birth) -> bool {
+        let ready = Ready { node: node.clone(), pid };
+        let body = (self.body)(ready.context(&self.seat));
+        ready.launch(&self.seat, body, birth, Kin::default())
+    }
+
+    fn close(&self, reason: &ExitReason) {
+        crate::exit::close_vacant(&(Arc::clone(&self.seat) as Arc<dyn AnySeat>), reason);
+    }
+}

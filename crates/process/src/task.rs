@@ -1,0 +1,142 @@
+//! The task of one process: a hand-written future around the user's.
+//!
+//! One poll: apply waiting signals, poll the body with panics caught, settle the replies that were dropped meanwhile,
+//! and when the body is done or a fatal signal was applied, run the exit protocol (`exit.rs`).
+//!
+//! ```text
+//!   Running ──body done, panicked, or doomed──► Exiting ──protocol through──► Over
+//! ```
+//!
+//! # Invariants
+//! * Signals are applied at each poll, whatever the body waits for (OTP: D10): one load when there are none.
+//! * The task's waker is registered at the first poll, before the body could park anything.
+//! * Dropping the task is an exit path too: the protocol then runs at once, without awaiting or spawning.
+//!
+//! # Not here
+//! The body's type: it is boxed once, at spawn, so this type is the same for every process.
+
+use crate::context::Ended;
+use crate::current::{self, Parked};
+use crate::exit::Exiting;
+use crate::reply::CallError;
+use crate::wire::Peer;
+use freeboard_signal::ExitReason;
+use std::{
+    fmt,
+    future::Future,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+/// The user's part of a process.
+pub(crate) type Body = Pin<Box<dyn Future<Output = Ended> + Send>>;
+
+/// A process as a future: what a [`Backend`](crate::Backend) runs.
+pub struct Task {
+    me: Peer,
+    state: State,
+    registered: bool,
+    /// Replies dropped by a handler that is still running.
+    waiting: Parked,
+}
+
+enum State {
+    Running(Body),
+    Exiting(Box<Exiting>),
+    Over,
+}
+
+impl Task {
+    pub(crate) fn new(me: Peer, body: Body) -> Self {
+        Self { me, state: State::Running(body), registered: false, waiting: Vec::new() }
+    }
+
+    /// One poll of the body; the reason if the process must end now.
+    fn run(&mut self, cx: &mut Context<'_>) -> Option<ExitReason> {
+        let State::Running(body) = &mut self.state else { return None };
+        if !self.registered {
+            self.me.seat.register_task(cx.waker());
+            self.registered = true;
+        }
+        if self.me.seat.has_signals() {
+            self.me.seat.walk();
+        }
+        let core = self.me.seat.core();
+        if core.is_doomed() {
+            return core.life.lock().doom.clone();
+        }
+        let waiting = std::mem::take(&mut self.waiting);
+        let (outcome, dropped) =
+            current::run(self.me.pid, waiting, || catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(cx))));
+        self.waiting = dropped;
+        match outcome {
+            Ok(Poll::Ready(Ok(()))) => Some(ExitReason::Normal),
+            Ok(Poll::Ready(Err(reason))) => Some(reason),
+            Err(payload) => Some(panic_reason(payload)),
+            Ok(Poll::Pending) if core.is_doomed() => core.life.lock().doom.clone(),
+            Ok(Poll::Pending) => {
+                if !core.is_handling() {
+                    self.waiting.drain(..).for_each(|reply| reply.settle(CallError::NoReply));
+                }
+                None
+            }
+        }
+    }
+
+    /// Leaves the running state: the body is dropped, the exit protocol begins.
+    fn begin_exit(&mut self, reason: ExitReason) {
+        let State::Running(body) = std::mem::replace(&mut self.state, State::Over) else { return };
+        let waiting = std::mem::take(&mut self.waiting);
+        let (_, parked) = current::run(self.me.pid, waiting, || {
+            // A destructor that panics here is not unwinding, so it can be caught.
+            let _caught = catch_unwind(AssertUnwindSafe(|| drop(body)));
+        });
+        self.state = State::Exiting(Box::new(Exiting::new(self.me.clone(), reason, parked)));
+    }
+}
+
+impl Future for Task {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        if let Some(reason) = self.run(cx) {
+            self.begin_exit(reason);
+        }
+        match &mut self.state {
+            State::Running(_) => return Poll::Pending,
+            State::Exiting(exiting) => {
+                if !exiting.step() {
+                    cx.waker().wake_by_ref();
+                    return Poll::Pending;
+                }
+            }
+            State::Over => {}
+        }
+        self.state = State::Over;
+        Poll::Ready(())
+    }
+}
+
+impl Drop for Task {
+    fn drop(&mut self) {
+        // The runtime went away without a poll: whoever watches still learns of it.
+        self.begin_exit(ExitReason::ShutdownWith("the runtime of this process was dropped".into()));
+        if let State::Exiting(exiting) = &mut self.state {
+            while !exiting.step() {}
+        }
+    }
+}
+
+impl fmt::Debug for Task {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Task").field(&self.me.pid).finish()
+    }
+}
+
+/// The reason for a caught panic. Its payload is user data: dropping it may panic in turn.
+pub(crate) fn panic_reason(payload: Box<dyn std::any::Any + Send>) -> ExitReason {
+    let reason = ExitReason::from_panic(payload.as_ref(), String::new());
+    let _caught = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    reason
+}

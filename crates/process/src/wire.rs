@@ -1,0 +1,71 @@
+//! What travels between processes besides messages, and the handle it travels by.
+//!
+//! A signal stands in the receiver's queue in order with the messages and is applied by the receiver's own task when it
+//! passes it (`life.rs`). So the sender never looks into another process: it pushes, and the receiver decides.
+
+use crate::seat::AnySeat;
+use freeboard_signal::{ExitReason, Pid, Ref};
+use std::{fmt, sync::Arc};
+
+/// One incarnation and how to reach it.
+#[derive(Clone)]
+pub struct Peer {
+    pub(crate) pid: Pid,
+    pub(crate) seat: Arc<dyn AnySeat>,
+}
+
+impl Peer {
+    /// Which incarnation this is.
+    pub fn pid(&self) -> Pid {
+        self.pid
+    }
+
+    /// Sends an exit signal, as from `from`. Nothing happens if that incarnation is gone.
+    pub fn exit(&self, from: Pid, reason: ExitReason) {
+        let _gone = self.signal(Signal::Exit { from, reason });
+    }
+
+    /// Kills: the signal that nobody can trap (OTP: A5). Nothing happens if that incarnation is gone.
+    pub fn kill(&self) {
+        let _gone = self.signal(Signal::Kill);
+    }
+
+    /// Tells a child that its supervisor is gone.
+    pub fn parent_exit(&self, from: Pid, reason: ExitReason) {
+        let _gone = self.signal(Signal::ParentExit { from, reason });
+    }
+
+    /// Sends a signal to this incarnation; answers false if it is gone.
+    pub(crate) fn signal(&self, signal: Signal) -> bool {
+        self.seat.push_signal(self.pid.generation(), Box::new(signal)).is_ok()
+    }
+}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.pid, f)
+    }
+}
+
+/// Every signal that is no message.
+#[derive(Debug)]
+pub enum Signal {
+    /// An explicit exit signal.
+    Exit { from: Pid, reason: ExitReason },
+    /// The one that cannot be trapped.
+    Kill,
+    /// `peer` has linked itself to the receiver.
+    Link { link: Ref, peer: Peer },
+    /// `from` has removed these links.
+    Unlink { from: Pid, links: Vec<Ref> },
+    /// `from` died, while it knew of these links.
+    LinkExit { from: Pid, links: Vec<Ref>, reason: ExitReason },
+    /// The receiver's supervisor is gone.
+    ParentExit { from: Pid, reason: ExitReason },
+    /// `watcher` monitors the receiver.
+    Monitor { monitor: Ref, watcher: Peer },
+    /// That monitor is no more.
+    Demonitor { monitor: Ref },
+    /// The target of that monitor is gone.
+    Down { monitor: Ref, reason: ExitReason },
+}

@@ -1,0 +1,13 @@
+//! Where time comes from. Real executors answer with the machine's clock, a simulation with its own.
+//!
+//! Invariant: readings of one clock never go back.
+
+use std::time::Instant;
+
+/// A source of the present instant.
+///
+/// Everything in Freeboard that needs the time asks a clock it was given, so that a simulation can decide what time it is.
+pub trait Clock: Send + Sync {
+    /// The present instant; never earlier than a previous answer of the same clock.
+    fn now(&self) -> Instant;
+}

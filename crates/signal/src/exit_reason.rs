@@ -1,0 +1,92 @@
+//! Why a process ended.
+//!
+//! Invariants: cloning a reason never copies its payload, so one death can be told to a hundred thousand observers; kill
+//! is a signal, not a reason anyone can give (deviation DEV-08), so only the runtime makes [`ExitReason::Killed`].
+
+use std::{error::Error, fmt, sync::Arc};
+
+/// Why a process ended; every link and monitor sees the same reason (OTP: A1).
+///
+/// `Normal`, `Shutdown` and `ShutdownWith` are *expected*: they restart no transient child and write no crash report
+/// (OTP: A4). Any error converts by `?`.
+///
+/// # Deviation
+/// OTP lets a process exit with the literal reason `kill`; here kill is a signal only (`docs/deviations.md`, DEV-08).
+#[non_exhaustive]
+#[derive(Clone, Debug)]
+pub enum ExitReason {
+    /// The process ran out of code (OTP: A2).
+    Normal,
+    /// It was asked to stop, usually by its supervisor.
+    Shutdown,
+    /// It was asked to stop, and this is why.
+    ShutdownWith(Arc<str>),
+    /// It was killed: the signal that cannot be trapped (OTP: A5).
+    Killed,
+    /// Made up by the observer's side: there was no such process when the request reached it (OTP: A7).
+    NoProc,
+    /// Made up by the observer's side: contact is lost, the process may well be alive (OTP: A7).
+    NoConnection,
+    /// It panicked (OTP: A3).
+    Panic(Arc<PanicInfo>),
+    /// It gave up with an error.
+    Error(Arc<dyn Error + Send + Sync>),
+}
+
+/// What is known of a panic.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PanicInfo {
+    /// The panic's message; a payload that is no string is described in words.
+    pub message: String,
+    /// `file:line:column`, or empty where the node does not record panic locations.
+    pub location: String,
+}
+
+impl ExitReason {
+    /// Whether this is one of the three reasons that count as an orderly end.
+    ///
+    /// ```
+    /// use freeboard_signal::ExitReason;
+    ///
+    /// assert!(ExitReason::Normal.is_expected());
+    /// assert!(ExitReason::ShutdownWith("rescale".into()).is_expected());
+    /// assert!(!ExitReason::Killed.is_expected());
+    /// ```
+    pub fn is_expected(&self) -> bool {
+        matches!(self, Self::Normal | Self::Shutdown | Self::ShutdownWith(_))
+    }
+
+    /// The reason for a caught panic with this payload.
+    pub fn from_panic(payload: &(dyn std::any::Any + Send), location: String) -> Self {
+        let message = match (payload.downcast_ref::<&str>(), payload.downcast_ref::<String>()) {
+            (Some(text), _) => (*text).to_owned(),
+            (None, Some(text)) => text.clone(),
+            (None, None) => "panic with a payload that is no text".to_owned(),
+        };
+        Self::Panic(Arc::new(PanicInfo { message, location }))
+    }
+}
+
+/// Any error is an abnormal reason, so process code can use `?`. This works only because `ExitReason` itself is not an
+/// `Error`.
+impl<E: Error + Send + Sync + 'static> From<E> for ExitReason {
+    fn from(error: E) -> Self {
+        Self::Error(Arc::new(error))
+    }
+}
+
+impl fmt::Display for ExitReason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Normal => f.write_str("normal"),
+            Self::Shutdown => f.write_str("shutdown"),
+            Self::ShutdownWith(why) => write!(f, "shutdown: {why}"),
+            Self::Killed => f.write_str("killed"),
+            Self::NoProc => f.write_str("no such process"),
+            Self::NoConnection => f.write_str("connection lost"),
+            Self::Panic(info) if info.location.is_empty() => write!(f, "panic: {}", info.message),
+            Self::Panic(info) => write!(f, "panic at {}: {}", info.location, info.message),
+            Self::Error(error) => write!(f, "error: {error}"),
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! What a supervisor needs to know of a child, and the seat that comes with it.
+//!
+//! A spec owns its seat, so the child's address exists before the child and stays valid across restarts. A spec is not
+//! `Clone` and is started once.
+//!
+//! # Defaults
+//! | field | default | OTP |
+//! |---|---|---|
+//! | `restart` | `Permanent`; `child_once`: `Temporary`, and nothing else | G7 |
+//! | `shutdown` | 5 s; a supervisor: without limit | G7 |
+//! | `start_timeout` | none | |
+//!
+//! # Not here
+//! When a child is restarted (`restart.rs`) and by whom.
+
+use crate::restart::Restart;
+use crate::sync::Mutex;
+use freeboard_process::{
+    Ack, Actor, Addr, Birth, Context, Dependents, Ended, Launch, Launcher, Node, Start, StartError, run_actor,
+};
+use freeboard_signal::ExitReason;
+use std::{fmt, future::Future, sync::Arc, time::Duration};
+
+/// How long a child may take to end when its supervisor asks it to (OTP: G33).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shutdown {
+    /// It is not asked but killed.
+    BrutalKill,
+    /// It is asked, and killed after this time.
+    Timeout(Duration),
+    /// It is asked, and waited for.
+    Infinity,
+}
+
+impl From<Duration> for Shutdown {
+    fn from(limit: Duration) -> Self {
+        Self::Timeout(limit)
+    }
+}
+
+/// Whatever a supervisor can own: typed outside, erased inside.
+pub trait Child: Send + 'static {
+    /// What the outside holds: an address, a supervisor's handle. It exists before the child does.
+    type Handle: Clone + Send + Sync + 'static;
+
+    /// The handle.
+    fn handle(&self) -> Self::Handle;
+
+    /// The child without its type.
+    fn erase(self) -> AnyChild;
+}
+
+/// A child without its type.
+pub struct AnyChild {
+    pub(crate) launch: Arc<dyn Launch>,
+    pub(crate) terms: Terms,
+    pub(crate) start_timeout: Option<Duration>,
+    pub(crate) dependents: Option<Arc<dyn Dependents>>,
+    pub(crate) id: Option<String>,
+    pub(crate) once: bool,
+}
+
+/// What a supervisor keeps of every child.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Terms {
+    pub(crate) restart: Restart,
+    pub(crate) shutdown: Shutdown,
+    pub(crate) is_supervisor: bool,
+}
+
+impl AnyChild {
+    /// Contradictions that the types do not exclude, found in the caller (OTP: G8, H2).
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        if self.once && self.terms.restart != Restart::Temporary {
+            let id = self.id.as_deref().unwrap_or("without id");
+            return Err(StartError::Spec(format!(
+                "restart of child {id:?}: child_once has arguments for one start only, so it must be Temporary"
+            )));
+        }
+        Ok(())
+    }
+
+    /// Starts this with nobody as parent.
+    pub(crate) async fn start_root(self, node: &Node) -> Result<(), StartError> {
+        self.check()?;
+        let peer = self.launch.prepare(node)?;
+        let ack = Ack::new();
+        let birth = Birth { ack: Some(ack.clone()), dependents: self.dependents.clone(), ..Birth::default() };
+        if !self.launch.launch(node, peer.pid(), birth) {
+            return Err(StartError::AlreadyStarted);
+        }
+        if let Some(limit) = self.start_timeout {
+            Ack::expire(node, &peer, limit);
+        }
+        ack.wait().await
+    }
+}
+
+impl Child for AnyChild {
+    type Handle = ();
+
+    fn handle(&self) {}
+
+    fn erase(self) -> AnyChild {
+        self
+    }
+}
+
+impl fmt::Debug for AnyChild {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AnyChild").field("id", &self.id).field("terms", &self.terms).finish_non_exhaustive()
+    }
+}
+
+/// A process to be started and kept: its seat, how to start it, and on what terms.
+///
+/// ```
+/// use freeboard_process::{Actor, Context, Ended, InitError, Node, Reply, Sim};
+/// use freeboard_supervisor::{DynamicSupervisor, Restart, child};
+/// use std::time::Duration;
+///
+/// struct Counter(u64);
+/// enum Msg { Add(u64), Get(Reply<u64>) }
+/// impl Actor for Counter {
+///     type Msg = Msg;
+///     type Args = u64;
+///     async fn init(start: u64, _: &mut Context<Msg>) -> Result<Self, InitError> { Ok(Counter(start)) }
+///     async fn handle(&mut self, msg: Msg, _: &mut Context<Msg>) -> Ended {
+///         match msg {
+///             Msg::Add(n) => self.0 += n,
+///             Msg::Get(reply) => reply.send(self.0),
+///         }
+///         Ok(())
+///     }
+/// }
+///
+/// Sim::seed(1).run(async |node: Node| {
+///     let counter = child::<Counter>(|| 40).restart(Restart::Transient).shutdown(Duration::from_secs(5));
+///     let addr = counter.addr();
+///     addr.cast(Msg::Add(2)); // before the start: it waits in the seat's queue
+///     let sup = DynamicSupervisor::new().start(&node).await.unwrap();
+///     sup.start_child(counter).await.unwrap();
+///     assert_eq!(addr.call(Msg::Get).await.unwrap(), 42);
+/// });
+/// ```
+pub struct ChildSpec<M: Send + 'static> {
+    launcher: Launcher<M>,
+    terms: Terms,
+    start_timeout: Option<Duration>,
+    id: Option<String>,
+    once: bool,
+}
+
+/// An actor as a child. `args` runs in the *child's* task at each start, so a panic in it is a failed start (OTP: G5).
+pub fn child<A: Actor>(args: impl Fn() -> A::Args + Send + Sync + 'static) -> ChildSpec<A::Msg> {
+    let args = Arc::new(args);
+    ChildSpec::new(Launcher::new(move |cx| {
+        let args = Arc::clone(&args);
+        Box::pin(run_actor::<A>(move || args(), cx))
+    }))
+}
+
+/// An actor whose arguments exist once, such as a socket: always `Temporary`, and nothing of it is kept (OTP: G52, H7).
+pub fn child_once<A: Actor>(args: A::Args) -> ChildSpec<A::Msg> {
+    let args = Mutex::new(Some(args));
+    let mut spec = ChildSpec::new(Launcher::new(move |cx| {
+        let args = args.lock().take();
+        Box::pin(async move {
+            match args {
+                Some(args) => run_actor::<A>(move || args, cx).await,
+                None => Err(ExitReason::ShutdownWith("a child_once was started twice".into())),
+            }
+        })
+    }));
+    spec.once = true;
+    spec.terms.restart = Restart::Temporary;
+    spec
+}
+
+/// A raw process as a child. It counts as up when it first runs.
+pub fn child_fn<M, F, Fut>(body: F) -> ChildSpec<M>
+where
+    M: Send + 'static,
+    F: Fn(Context<M>) -> Fut + Send + Sync + 'static,
+    Fut: Future<Output = Ended> + Send + 'static,
+{
+    let body = Arc::new(body);
+    ChildSpec::new(Launcher::new(move |mut cx: Context<M>| {
+        let body = Arc::clone(&body);
+        Box::pin(async move {
+            cx.acknowledge();
+            body(cx).await
+        })
+    }))
+}
+
+impl<M: Send + 'static> ChildSpec<M> {
+    fn new(launcher: Launcher<M>) -> Self {
+        let shutdown = Shutdown::Timeout(Duration::from_secs(5));
+        let terms = Terms { restart: Restart::default(), shutdown, is_supervisor: false };
+        Self { launcher, terms, start_timeout: None, id: None, once: false }
+    }
+
+    /// A name for reports and errors. A dynamic supervisor knows its children by pid and accepts duplicates (OTP: H1).
+    pub fn id(mut self, id: impl Into<String>) -> Self {
+        self.id = Some(id.into());
+        self
+    }
+
+    /// When it is started again.
+    pub fn restart(mut self, restart: Restart) -> Self {
+        self.terms.restart = restart;
+        self
+    }
+
+    /// How long it may take to end.
+    pub fn shutdown(mut self, shutdown: impl Into<Shutdown>) -> Self {
+        self.terms.shutdown = shutdown.into();
+        self
+    }
+
+    /// How long `init` may take; then the child is killed and its start fails (OTP: F5).
+    pub fn start_timeout(mut self, limit: Duration) -> Self {
+        self.start_timeout = Some(limit);
+        self
+    }
+
+    /// The child's address: valid now, and across restarts.
+    pub fn addr(&self) -> Addr<M> {
+        self.launcher.addr()
+    }
+}
+
+impl<M: Send + 'static> Child for ChildSpec<M> {
+    type Handle = Addr<M>;
+
+    fn handle(&self) -> Addr<M> {
+        self.addr()
+    }
+
+    fn erase(self) -> AnyChild {
+        AnyChild {
+            launch: Arc::new(self.launcher),
+            terms: self.terms,
+            start_timeout: self.start_timeout,
+            dependents: None,
+            id: self.id,
+            once: self.once,
+        }
+    }
+}
+
+impl<M: Send + 'static> Start for ChildSpec<M> {
+    type Handle = Addr<M>;
+
+    async fn start(self, node: &Node) -> Result<Addr<M>, StartError> {
+        let addr = self.addr();
+        self.erase().start_root(node).await?;
+        Ok(addr)
+    }
+}
+
+impl<M: Send + 'static> fmt::Debug for ChildSpec<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ChildSpec").field("id", &self.id).field("terms", &self.terms).finish_non_exhaustive()
+    }
+}

@@ -1,0 +1,491 @@
+//! The children of one dynamic supervisor: where callers, children and the supervisor meet.
+//!
+//! ```text
+//!   caller      admit ─► insert(Starting) ─► launch ─► launched ─► wait for the ack
+//!   child       started: Starting → Running           ended: row removed, or Restarting and told to the supervisor
+//!   supervisor  open · restart · close, then waits until the table is empty
+//! ```
+//!
+//! # Fields
+//! | field | who | when |
+//! |---|---|---|
+//! | `admission` | callers add, whoever removes a row subtracts, the supervisor opens and closes | compare-exchange on {closed, tracked} |
+//! | `shards` | everybody | under the shard's lock; a seat always maps to the same shard |
+//! | `ends` | children push, the supervisor takes | under its lock |
+//!
+//! # Invariants
+//! * T1: a row is inserted only if its shard is not closed, and closing visits each shard under its lock. So at the end of
+//!   `close` every admitted child is either in the list that was returned, or its insert is refused.
+//! * T2: a child whose row was listed before its seat was open misses the signal that was sent then; its starter looks
+//!   again after the launch (`launched`) and sends it. So no child outlives its supervisor's end.
+//! * T3: a row leaves the table once, and `tracked` falls by one with it.
+//! * T4: no signal is sent, no child launched and nothing of a spec dropped under a lock of the table.
+//!
+//! # Not here
+//! Whether a restart is allowed: that is the supervisor's own decision, in order, in `server.rs`.
+
+use crate::child_spec::{AnyChild, Terms};
+use crate::restart::Verdict;
+use crate::sync::{AtomicUsize, Mutex, Ordering};
+use foldhash::fast::FixedState;
+use freeboard_process::{Addr, Dependents, Launch, Node, Peer, StartError, Supervision};
+use freeboard_signal::{ExitReason, Pid};
+use std::{collections::VecDeque, sync::Arc};
+
+/// Locks the rows are spread over.
+const SHARDS: usize = if cfg!(freeboard_loom) { 1 } else { 8 };
+
+/// Bit 0 of `admission`: closed. The rest counts the children tracked.
+const CLOSED: usize = 1;
+const ONE: usize = 2;
+
+type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
+
+/// All children of one supervisor, over all its incarnations.
+pub(crate) struct Table {
+    limits: Mutex<super::Limits>,
+    /// A copy of the limit, for a look without the lock.
+    max_children: AtomicUsize,
+    admission: AtomicUsize,
+    shards: Box<[Mutex<Shard>]>,
+    ends: Mutex<VecDeque<End>>,
+    owner: Mutex<Option<Owner>>,
+    /// Who is told that `ends` is no longer empty, or that the closed table is.
+    bell: Addr<super::server::Request>,
+}
+
+/// The incarnation of the supervisor that owns the table now.
+#[derive(Clone)]
+pub(crate) struct Owner {
+    pub(crate) peer: Peer,
+    pub(crate) node: Node,
+}
+
+#[derive(Default)]
+struct Shard {
+    closed: Option<Closed>,
+    rows: Map<Pid, Row>,
+}
+
+/// Why nothing can be added any more.
+#[derive(Clone, Debug)]
+enum Closed {
+    /// The supervisor is stopping its children in order.
+    Stopping,
+    /// The supervisor is gone.
+    Gone(ExitReason),
+}
+
+struct Row {
+    peer: Peer,
+    phase: Phase,
+    terms: Terms,
+    /// How to start it again; `None` for temporary children, of which nothing is kept (OTP: H7).
+    launch: Option<Arc<dyn Launch>>,
+    dependents: Option<Arc<dyn Dependents>>,
+}
+
+enum Phase {
+    Starting,
+    Running,
+    /// Kept under its old pid until the next incarnation is up (OTP: H8).
+    Restarting(Option<Peer>),
+    /// The supervisor was asked to end it.
+    Terminating,
+}
+
+/// Something the supervisor has to decide, or to tell.
+#[derive(Debug)]
+pub(crate) enum End {
+    /// A child that wants to be started again.
+    Ended(Pid, ExitReason),
+    /// A restart that did not come up.
+    RestartFailed(Pid, StartError),
+    /// A child that was to be ended has ended.
+    Terminated(Pid),
+}
+
+/// What ending a child comes to.
+#[derive(Debug)]
+pub(crate) enum Terminate {
+    /// It was asked to end; it may take this long.
+    Asked(Peer, crate::Shutdown),
+    /// It was between two incarnations, and is forgotten.
+    Forgotten,
+    /// No such child.
+    Unknown,
+}
+
+impl Table {
+    /// A table that is closed until its supervisor opens it.
+    pub(crate) fn new(limits: super::Limits, bell: Addr<super::server::Request>) -> Self {
+        let never = || Shard { closed: Some(Closed::Gone(ExitReason::NoProc)), rows: Map::default() };
+        Self {
+            limits: Mutex::new(limits),
+            max_children: AtomicUsize::new(limits.max_children),
+            admission: AtomicUsize::new(CLOSED),
+            shards: (0..SHARDS).map(|_| Mutex::new(never())).collect(),
+            ends: Mutex::new(VecDeque::new()),
+            owner: Mutex::new(None),
+            bell,
+        }
+    }
+
+    /// Sets the limits; before the first start.
+    pub(crate) fn configure(&self, limits: super::Limits) {
+        *self.limits.lock() = limits;
+        self.max_children.store(limits.max_children, Ordering::Release);
+    }
+
+    pub(crate) fn limits(&self) -> super::Limits {
+        *self.limits.lock()
+    }
+
+    /// The supervisor is up: children may be added.
+    pub(crate) fn open(&self, owner: Owner) {
+        *self.owner.lock() = Some(owner);
+        for shard in &self.shards {
+            shard.lock().closed = None;
+        }
+        self.admission.fetch_and(!CLOSED, Ordering::AcqRel);
+    }
+
+    /// Counts one more child, if there is room (OTP: H4: restarting children count, zero is legal).
+    pub(crate) fn admit(&self) -> Result<Admitted<'_>, StartError> {
+        let mut seen = self.admission.load(Ordering::Acquire);
+        loop {
+            if seen & CLOSED != 0 {
+                return Err(self.why_closed());
+            }
+            if seen / ONE >= self.max_children.load(Ordering::Acquire) {
+                return Err(StartError::MaxChildren);
+            }
+            match self.admission.compare_exchange_weak(seen, seen + ONE, Ordering::AcqRel, Ordering::Acquire) {
+                Ok(_) => return Ok(Admitted { table: self }),
+                Err(changed) => seen = changed,
+            }
+        }
+    }
+
+    /// Adds the row of a child that is about to start. From here on the table keeps it.
+    ///
+    /// # Errors
+    /// The table was closed after the child was admitted.
+    pub(crate) fn insert(&self, peer: &Peer, child: &AnyChild, admitted: Admitted<'_>) -> Result<(), StartError> {
+        let keep = child.terms.restart != crate::Restart::Temporary;
+        let row = Row {
+            peer: peer.clone(),
+            phase: Phase::Starting,
+            terms: child.terms,
+            launch: keep.then(|| Arc::clone(&child.launch)),
+            dependents: if keep { child.dependents.clone() } else { None },
+        };
+        let mut shard = self.shard(peer.pid()).lock();
+        if let Some(closed) = &shard.closed {
+            let error = closed.error();
+            drop(shard);
+            drop(row);
+            return Err(error);
+        }
+        shard.rows.insert(peer.pid(), row);
+        drop(shard);
+        admitted.keep();
+        Ok(())
+    }
+
+    /// The child's seat is open: if the table was closed meanwhile, the signal that it may have missed is sent now (T2).
+    pub(crate) fn launched(&self, peer: &Peer) {
+        let closed = self.shard(peer.pid()).lock().closed.clone();
+        let Some(owner) = self.owner() else { return };
+        match closed {
+            None => {}
+            Some(Closed::Stopping) => peer.exit(owner.peer.pid(), ExitReason::Shutdown),
+            Some(Closed::Gone(reason)) => peer.parent_exit(owner.peer.pid(), reason),
+        }
+    }
+
+    /// Closes the table; everybody in it is returned with the terms of their end.
+    pub(crate) fn close(&self) -> Vec<(Peer, crate::Shutdown)> {
+        self.shut(&Closed::Stopping)
+    }
+
+    /// Closes shard by shard; children between two incarnations are forgotten, the others are returned (T1).
+    fn shut(&self, why: &Closed) -> Vec<(Peer, crate::Shutdown)> {
+        self.admission.fetch_or(CLOSED, Ordering::AcqRel);
+        let mut children = Vec::new();
+        for shard in &self.shards {
+            let mut shard = shard.lock();
+            shard.closed = Some(why.clone());
+            let between: Vec<Row> = shard.rows.extract_if(|_, row| row.is_between()).map(|(_, row)| row).collect();
+            children.extend(shard.rows.values().map(|row| (row.living().clone(), row.terms.shutdown)));
+            drop(shard);
+            for row in between {
+                self.forget(row);
+            }
+        }
+        children
+    }
+
+    /// Starts the next incarnation of a child; `None` if there is none to come.
+    pub(crate) fn restart(self: &Arc<Self>, pid: Pid) -> Option<Result<(), StartError>> {
+        let owner = self.owner()?;
+        let (launch, dependents) = {
+            let shard = self.shard(pid).lock();
+            let row = shard.rows.get(&pid).filter(|row| matches!(row.phase, Phase::Restarting(None)))?;
+            (row.launch.clone()?, row.dependents.clone())
+        };
+        let peer = match launch.prepare(&owner.node) {
+            Ok(peer) => peer,
+            Err(error) => return Some(Err(error)),
+        };
+        if let Some(row) = self.shard(pid).lock().rows.get_mut(&pid) {
+            row.phase = Phase::Restarting(Some(peer.clone()));
+        }
+        let birth = freeboard_process::Birth {
+            parent: Some(owner.peer),
+            supervision: Some(Arc::new(Again { table: Arc::clone(self), old: pid })),
+            dependents,
+            ..freeboard_process::Birth::default()
+        };
+        if launch.launch(&owner.node, peer.pid(), birth) { Some(Ok(())) } else { Some(Err(StartError::AlreadyStarted)) }
+    }
+
+    /// Marks a child as to be ended by the supervisor.
+    pub(crate) fn terminate(&self, pid: Pid) -> Terminate {
+        let mut shard = self.shard(pid).lock();
+        let Some(row) = shard.rows.get_mut(&pid) else { return Terminate::Unknown };
+        if row.is_between() {
+            let row = shard.rows.remove(&pid);
+            drop(shard);
+            row.map_or(Terminate::Unknown, |row| {
+                self.forget(row);
+                Terminate::Forgotten
+            })
+        } else {
+            row.peer = row.living().clone();
+            row.phase = Phase::Terminating;
+            Terminate::Asked(row.peer.clone(), row.terms.shutdown)
+        }
+    }
+
+    /// Forgets a child that will not be started again.
+    pub(crate) fn give_up(&self, pid: Pid) {
+        let row = self.shard(pid).lock().rows.remove(&pid);
+        if let Some(row) = row {
+            self.forget(row);
+        }
+    }
+
+    /// The oldest end that waits for the supervisor.
+    pub(crate) fn next_end(&self) -> Option<End> {
+        self.ends.lock().pop_front()
+    }
+
+    /// Children tracked: starting, running, restarting.
+    pub(crate) fn tracked(&self) -> usize {
+        self.admission.load(Ordering::Acquire) / ONE
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.admission.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    pub(crate) fn why_closed(&self) -> StartError {
+        let closed = self.shards[0].lock().closed.clone();
+        closed.map_or(StartError::ShuttingDown, |closed| closed.error())
+    }
+
+    pub(crate) fn owner(&self) -> Option<Owner> {
+        self.owner.lock().clone()
+    }
+
+    /// Counts by looking at each row.
+    pub(crate) fn counts(&self) -> super::Counts {
+        let mut counts = super::Counts::default();
+        for shard in &self.shards {
+            for row in shard.lock().rows.values() {
+                counts.specs += 1;
+                counts.active += usize::from(!matches!(row.phase, Phase::Restarting(_)));
+                counts.supervisors += usize::from(row.terms.is_supervisor);
+                counts.workers += usize::from(!row.terms.is_supervisor);
+            }
+        }
+        counts
+    }
+
+    /// A row left the table (T3). The last one out of a closed table rings the bell.
+    fn forget(&self, row: Row) {
+        drop(row);
+        self.leave();
+    }
+
+    /// A row left for good: whoever asked for its end is told.
+    fn settle(&self, pid: Pid, row: Option<Row>) {
+        let Some(row) = row else { return };
+        let asked = matches!(row.phase, Phase::Terminating);
+        self.forget(row);
+        if asked {
+            self.report(End::Terminated(pid));
+        }
+    }
+
+    fn leave(&self) {
+        let before = self.admission.fetch_sub(ONE, Ordering::AcqRel);
+        if before == (ONE | CLOSED) {
+            self.bell.cast(super::server::Request::Ends);
+        }
+    }
+
+    /// Tells the supervisor; it is rung for once until it has looked.
+    fn report(&self, end: End) {
+        let mut ends = self.ends.lock();
+        let first = ends.is_empty();
+        ends.push_back(end);
+        drop(ends);
+        if first {
+            self.bell.cast(super::server::Request::Ends);
+        }
+    }
+
+    fn shard(&self, pid: Pid) -> &Mutex<Shard> {
+        &self.shards[pid.slot() as usize % SHARDS]
+    }
+}
+
+impl Row {
+    /// Whether nobody lives there: the restart has not been tried yet.
+    fn is_between(&self) -> bool {
+        matches!(self.phase, Phase::Restarting(None))
+    }
+
+    /// The incarnation that lives, or is about to.
+    fn living(&self) -> &Peer {
+        match &self.phase {
+            Phase::Restarting(Some(next)) => next,
+            _ => &self.peer,
+        }
+    }
+}
+
+impl Closed {
+    fn error(&self) -> StartError {
+        match self {
+            Self::Stopping => StartError::ShuttingDown,
+            Self::Gone(reason) => StartError::SupervisorDown(reason.clone()),
+        }
+    }
+}
+
+/// Room for one child, given back unless a row was made of it.
+pub(crate) struct Admitted<'a> {
+    table: &'a Table,
+}
+
+impl Admitted<'_> {
+    fn keep(self) {
+        std::mem::forget(self);
+    }
+}
+
+impl Drop for Admitted<'_> {
+    fn drop(&mut self) {
+        self.table.leave();
+    }
+}
+
+impl Supervision for Table {
+    fn started(&self, pid: Pid) {
+        if let Some(row) = self.shard(pid).lock().rows.get_mut(&pid)
+            && matches!(row.phase, Phase::Starting)
+        {
+            row.phase = Phase::Running;
+        }
+    }
+
+    fn comes_back(&self, pid: Pid, reason: &ExitReason) -> bool {
+        let shard = self.shard(pid).lock();
+        shard.closed.is_none()
+            && shard.rows.get(&pid).is_some_and(|row| {
+                matches!(row.phase, Phase::Running) && row.terms.restart.after(reason) == Verdict::Restart
+            })
+    }
+
+    fn ended(&self, pid: Pid, reason: &ExitReason, _: Option<&StartError>) {
+        let mut shard = self.shard(pid).lock();
+        let closed = shard.closed.is_some();
+        let Some(row) = shard.rows.get_mut(&pid) else { return };
+        let again =
+            !closed && matches!(row.phase, Phase::Running) && row.terms.restart.after(reason) == Verdict::Restart;
+        if again {
+            row.phase = Phase::Restarting(None);
+            drop(shard);
+            self.report(End::Ended(pid, reason.clone()));
+            return;
+        }
+        let row = shard.rows.remove(&pid);
+        drop(shard);
+        self.settle(pid, row);
+    }
+}
+
+/// Watches over the next incarnation of a child until it is up; its row still has the old pid.
+struct Again {
+    table: Arc<Table>,
+    old: Pid,
+}
+
+impl Supervision for Again {
+    fn started(&self, pid: Pid) {
+        let mut shard = self.table.shard(pid).lock();
+        // One that is being terminated meanwhile stays where those who wait for its end look for it.
+        let is_due = |row: &Row| matches!(row.phase, Phase::Restarting(Some(_)));
+        if shard.rows.get(&self.old).is_some_and(is_due)
+            && let Some(mut row) = shard.rows.remove(&self.old)
+        {
+            row.peer = row.living().clone();
+            row.phase = Phase::Running;
+            shard.rows.insert(pid, row);
+        }
+    }
+
+    fn comes_back(&self, pid: Pid, reason: &ExitReason) -> bool {
+        let shard = self.table.shard(pid).lock();
+        match shard.rows.get(&self.old) {
+            // It never came up: another attempt follows, unless somebody decided otherwise.
+            Some(row) => shard.closed.is_none() && matches!(row.phase, Phase::Restarting(_)),
+            None => {
+                drop(shard);
+                self.table.comes_back(pid, reason)
+            }
+        }
+    }
+
+    fn ended(&self, pid: Pid, reason: &ExitReason, never_up: Option<&StartError>) {
+        let mut shard = self.table.shard(pid).lock();
+        let closed = shard.closed.is_some();
+        let Some(row) = shard.rows.get_mut(&self.old) else {
+            drop(shard);
+            return self.table.ended(pid, reason, never_up);
+        };
+        let error = never_up.cloned().unwrap_or_else(|| StartError::Init(reason.clone()));
+        // An init that ignores ends the matter (OTP: H9).
+        let again = !closed && matches!(row.phase, Phase::Restarting(_)) && !matches!(error, StartError::Ignored);
+        if again {
+            row.phase = Phase::Restarting(None);
+            drop(shard);
+            self.table.report(End::RestartFailed(self.old, error));
+            return;
+        }
+        let row = shard.rows.remove(&self.old);
+        drop(shard);
+        self.table.settle(self.old, row);
+    }
+}
+
+impl Dependents for Table {
+    fn take(&self, reason: &ExitReason) -> Vec<Peer> {
+        let children = self.shut(&Closed::Gone(reason.clone()));
+        self.ends.lock().clear();
+        children.into_iter().map(|(child, _)| child).collect()
+    }
+}
