@@ -44,6 +44,8 @@ pub(crate) async fn serve(mut cx: Context<Request>, table: Arc<Table>) -> Ended 
     let limits = table.limits();
     let mut window = Window::new(limits.restarts, limits.period);
     let mut ending = Ending::default();
+    // Held to the end: what answers a stop is that this process is gone.
+    let mut stops = Vec::new();
     let reason = loop {
         if let Err(reason) = handle_ends(&mut cx, &table, &mut window, &mut ending) {
             break reason;
@@ -52,13 +54,16 @@ pub(crate) async fn serve(mut cx: Context<Request>, table: Arc<Table>) -> Ended 
             None => ending.kill_overdue(cx.now()),
             Some(Event::Message(Request::Ends)) => {}
             Some(Event::Message(Request::Terminate(pid, reply))) => terminate(&mut cx, &table, &mut ending, pid, reply),
-            Some(Event::Message(Request::Stop(reason, _answered_by_the_end))) => break reason,
+            Some(Event::Message(Request::Stop(reason, reply))) => {
+                stops.push(reply);
+                break reason;
+            }
             Some(Event::Exit(exit)) if cx.parent() == Some(exit.from) => break exit.reason,
             // An exit signal of anybody else does not stop a supervisor (OTP: G39).
             Some(_) => {}
         }
     };
-    stop_children(&mut cx, &table).await;
+    stop_children(&mut cx, &table, &mut stops).await;
     Err(reason)
 }
 
@@ -166,7 +171,7 @@ impl Ending {
 }
 
 /// Ends all children at once, each within its own limit: one timer per distinct limit (OTP: H11).
-async fn stop_children(cx: &mut Context<Request>, table: &Table) {
+async fn stop_children(cx: &mut Context<Request>, table: &Table, stops: &mut Vec<Reply<()>>) {
     let asked_at = cx.now();
     let mut by_limit: BTreeMap<Duration, Vec<Peer>> = BTreeMap::new();
     for (child, shutdown) in table.close() {
@@ -189,6 +194,7 @@ async fn stop_children(cx: &mut Context<Request>, table: &Table) {
                 }
             }
             Some(Event::Message(Request::Terminate(_, reply))) => reply.send(Err(ChildError::ShuttingDown)),
+            Some(Event::Message(Request::Stop(_, reply))) => stops.push(reply),
             Some(_) => {}
         }
     }
