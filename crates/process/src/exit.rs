@@ -72,17 +72,18 @@ impl Exiting {
             let (dependents, obligations) = (dependents.take(), obligations.take());
             (reason, life.take_rows().unwrap_or_default(), obligations, dependents)
         };
-        if let Some(node) = core.node() {
-            let now = node.now();
-            for timer in rows.timers.into_values() {
-                let _left = node.timers().cancel(timer, now);
-            }
-        }
         let comes_back = obligations
             .as_ref()
             .and_then(|owed| owed.supervision.as_ref())
             .is_some_and(|s| s.comes_back(me.pid, &reason));
         let remains = me.seat.close((!comes_back).then(|| reason.clone()));
+        if let Some(node) = core.node() {
+            // The message of a timer is user data; its destructor may panic, and may hold a reply.
+            for timer in rows.timers.into_values() {
+                let cancel = || catch_unwind(AssertUnwindSafe(|| node.timers().cancel(timer, timer.at())));
+                drop(current::run_ending(me.pid, &reason, cancel));
+            }
+        }
         for reply in parked {
             reply.settle(CallError::Exited(reason.clone()));
         }

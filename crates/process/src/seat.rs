@@ -203,7 +203,8 @@ impl Core {
 
     /// A new incarnation begins.
     pub(crate) fn begin(&self, life: Life) {
-        *self.life.lock() = life;
+        let before = std::mem::replace(&mut *self.life.lock(), life);
+        drop(before); // It may hold user data, so it is dropped outside the lock.
         self.urgent.lock().clear();
         self.flags.swap(0, Ordering::Relaxed);
         self.set_handling(false);

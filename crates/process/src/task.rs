@@ -59,16 +59,17 @@ impl Task {
             self.me.seat.register_task(cx.waker());
             self.registered = true;
         }
-        if self.me.seat.has_signals() {
-            self.me.seat.walk();
-        }
         let core = self.me.seat.core();
-        if core.is_doomed() {
-            return core.life.lock().doom.clone();
-        }
+        let seat = &self.me.seat;
+        let work = || {
+            // A signal may carry user data, whose destructor runs here.
+            if seat.has_signals() {
+                seat.walk();
+            }
+            if core.is_doomed() { Poll::Pending } else { body.as_mut().poll(cx) }
+        };
         let waiting = std::mem::take(&mut self.waiting);
-        let (outcome, dropped) =
-            current::run(self.me.pid, waiting, || catch_unwind(AssertUnwindSafe(|| body.as_mut().poll(cx))));
+        let (outcome, dropped) = current::run(self.me.pid, waiting, || catch_unwind(AssertUnwindSafe(work)));
         self.waiting = dropped;
         match outcome {
             Ok(Poll::Ready(Ok(()))) => Some(ExitReason::Normal),

@@ -1,0 +1,27 @@
+//! Processes from outside: what OTP owes to whoever watches, links, calls and kills, item by item.
+//!
+//! Most tests run in the simulator, over many seeds where an order matters; the rest on a hand-driven backend
+//! (`stepper.rs`), where a test says which task is polled or dropped next, and on real worker threads.
+
+mod actor;
+mod addr;
+mod after;
+mod calls;
+mod demonitor;
+mod exit_reasons;
+mod kill_points;
+mod links;
+mod monitors;
+mod order;
+mod panics;
+mod receive;
+mod reply;
+mod runtime_drop;
+mod send_sync;
+mod sim_replay;
+mod soak;
+mod spawn;
+mod stepper;
+mod support;
+mod timers;
+mod trap_exit;
