@@ -9,6 +9,7 @@ mod layout;
 mod links;
 mod models;
 mod runtimes;
+mod shims;
 mod sleeping;
 mod statics;
 mod words;
@@ -50,6 +51,7 @@ pub(crate) fn run() -> Result<(), String> {
         ("edges between the crates", edges::check(&tree, &workspace::members()?)),
         ("no async runtime under the models", runtimes::check(&runtimes::graph()?)),
         ("file headers and lengths", headers::check(&tree)),
+        ("locks and atomics go through the shim", shims::check(&tree)),
         ("no static holds state", statics::check(&tree)),
         ("no test sleeps", sleeping::check(&tree)),
         ("top-level layout", layout::check(&tree)),
