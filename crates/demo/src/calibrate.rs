@@ -45,9 +45,8 @@ pub fn calibrate(runtime: &Runtime, kind: QueueKind) -> Calibration {
         QueueKind::Linked => on_a_worker(runtime, scan_points(linked::mailbox)),
         QueueKind::Contiguous => on_a_worker(runtime, scan_points(contiguous::mailbox)),
     };
-    let clock = Stopwatch::start();
-    freeboard_side::start_many(runtime, FREEBOARD_STARTS);
-    let core_us = clock.now_us() as f64 * WORKERS.min(crate::machine::cores()) as f64;
+    let core_us =
+        freeboard_side::start_many(runtime, FREEBOARD_STARTS) as f64 * WORKERS.min(crate::machine::cores()) as f64;
     Calibration { curve: Curve::new(points), freeboard_us: core_us / FREEBOARD_STARTS as f64 }
 }
 

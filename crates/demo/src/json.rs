@@ -71,6 +71,7 @@ struct Run {
     mailbox_split: Split,
     in_flight_peak: u64,
     generator_lag_ms: u64,
+    cores_left: Option<f64>,
     rss_mb: Option<u64>,
     series: Vec<SeriesPoint>,
 }
@@ -91,6 +92,7 @@ struct Beats {
 #[derive(Serialize)]
 struct InspectedMessages {
     receives: u64,
+    total: u64,
     mean: f64,
     max: u64,
 }
@@ -206,6 +208,7 @@ fn run(scenario: &Scenario, outcome: &RunOutcome) -> Run {
         starts_per_s_after_storm: timeline.starts_after_storm(),
         inspected: InspectedMessages {
             receives: inspected.receives,
+            total: inspected.total,
             mean: round(inspected.mean(), 2),
             max: inspected.max,
         },
@@ -213,6 +216,7 @@ fn run(scenario: &Scenario, outcome: &RunOutcome) -> Run {
         mailbox_split: split(peak),
         in_flight_peak: timeline.in_flight_peak(),
         generator_lag_ms: timeline.lag.calm_us / MILLI,
+        cores_left: timeline.cores_left.map(|cores| round(cores, 2)),
         rss_mb: timeline.rss_mb(),
         series: timeline.samples.iter().map(point).collect(),
     }

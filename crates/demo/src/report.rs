@@ -16,7 +16,7 @@ use crate::scenario::{LOST_LEAST, Scenario};
 use crate::stopwatch::SECOND;
 use crate::table;
 use crate::text::{bar, fold, rough, thousands};
-use crate::timeline::Sample;
+use crate::timeline::{SAMPLE_US, Sample};
 use crate::verdict::Verdict;
 
 /// Moments of a run, in tenths of a second, that get a line of their own.
@@ -67,10 +67,7 @@ impl<'out> Report<'out> {
             self.line(&format!("After that {}.", ordinary(plan.rate_after(storm.end_us) as u64)));
         } else if options.sweep {
             self.line("Five storms around the tipping point, each on the scanning supervisor alone.");
-            self.line(&format!(
-                "Before and after only ordinary traffic: {}.",
-                ordinary(options.rate * INSTANCES as u64)
-            ));
+            self.line(&format!("Ordinary traffic all along: {}.", ordinary(options.rate * INSTANCES as u64)));
         } else {
             let lost = options.sessions.map_or(LOST_LEAST, lost_of);
             let all = options.sessions.unwrap_or(LOST_LEAST * LOST_SHARE);
@@ -119,10 +116,7 @@ impl<'out> Report<'out> {
             Outcome::Recover => "it will come back",
             Outcome::Close => "too close to call",
         };
-        self.line(&format!(
-            "             The storm leaves about {left} on each ({:.1} x q*): {verdict}.",
-            scenario.ratio()
-        ));
+        self.line(&format!("             The storm leaves {left} on each ({:.1} x q*): {verdict}.", scenario.ratio()));
         if is_trace && let Some(headroom) = scenario.headroom() {
             self.line(&format!(
                 "Headroom     {headroom:.2} = q* / queue after your worst storm; below 1 it tips over."
@@ -130,7 +124,7 @@ impl<'out> Report<'out> {
         }
         if !is_trace && options.sessions.is_none() && scenario.storm.count > LOST_LEAST {
             self.line(&format!(
-                "Sized        {} of {} sessions come back, to be well beyond q* here.",
+                "Sized up     {} of {} sessions come back, to be well beyond q* here.",
                 thousands(scenario.storm.count),
                 thousands(scenario.sessions())
             ));
@@ -187,6 +181,9 @@ impl<'out> Report<'out> {
                 seconds(timeline.end_us - timeline.storm.end_us),
                 thousands(rough(growth_per_s))
             ),
+            Verdict::Recovered { after_us } if after_us < SAMPLE_US => {
+                format!("at once, {lost}, slowest start {slowest}")
+            }
             Verdict::Recovered { after_us } => format!("in {}, {lost}, slowest start {slowest}", seconds(after_us)),
             Verdict::Draining { to_go_s } if to_go_s > 0.0 => format!("still, about {to_go_s:.0} s to go, {lost}"),
             Verdict::Draining { .. } => format!("done, but late: {lost}, slowest start {slowest}"),
@@ -232,8 +229,8 @@ impl<'out> Report<'out> {
             }
             Verdict::Inconclusive(_) => return,
             _ => format!(
-                "Why: the storm left about {} messages on each instance, and only {} of them make a start cost more than \
-                 the ordinary traffic can wait; below that the scan is paid and the queue drains.",
+                "Why: the storm left about {} messages on each instance. A start costs more than the ordinary traffic \
+                 leaves for it only from {} messages on; below that the queue drains, scan and all.",
                 thousands(rough(scenario.left_per_instance as u64)),
                 scenario.q_star.map_or("no number".to_owned(), |q_star| thousands(rough(q_star as u64)))
             ),
@@ -241,7 +238,8 @@ impl<'out> Report<'out> {
         self.result(&fold(&text));
         if has(Variant::Indexed) && has(Variant::Freeboard) {
             self.result(&fold(
-                "Note: with an init of 5 us a serial supervisor that finds its reply at once keeps up too, and may be the \
+                "Note: `naive` looks at every queued message again at each start, `indexed` at each message once, when it \
+                 has come in. With an init of 5 us a serial supervisor that finds its reply at once keeps up too, and may be the \
                  faster one. Starts run by the callers pay where a start waits: at 1 ms of handshake a serial supervisor \
                  does at most 1,000 a second.",
             ));
@@ -262,9 +260,18 @@ impl<'out> Report<'out> {
         }
     }
 
+    /// The tipping point the sweep goes around.
+    pub fn sweep_begins(&mut self, q_star: u64) {
+        self.line(&format!(
+            "Prediction   the scanning supervisor tips over at q* = {} messages.",
+            thousands(rough(q_star))
+        ));
+        self.line("             Below half of that it comes back, beyond twice that it does not.");
+        self.line("");
+    }
+
     /// One storm of the sweep begins.
     pub fn sweep_step(&mut self, multiple: f64, scenario: &Scenario) {
-        self.line("");
         self.line(&format!(
             "Storm of {multiple} x q*: {} for each instance",
             thousands(rough(scenario.left_per_instance as u64))

@@ -129,6 +129,8 @@ fn run_one(variant: Variant, scenario: &Scenario, options: &Options, report: &mu
 
 /// Five storms around the tipping point: the prediction must also be able to say no.
 fn sweep(options: &Options, calibration: &Calibration, cores: usize, report: &mut Report<'_>) -> (u8, String) {
+    let whole = Scenario::at_multiple(1.0, options, calibration, cores);
+    report.sweep_begins(whole.q_star.unwrap_or(0.0) as u64);
     let mut runs = Vec::new();
     for multiple in SWEEP {
         let scenario = Scenario::at_multiple(multiple, options, calibration, cores);
@@ -138,6 +140,5 @@ fn sweep(options: &Options, calibration: &Calibration, cores: usize, report: &mu
     }
     let status = exit_status(runs.iter().map(|(_, outcome)| outcome.judgement));
     report.sweep_table(&runs);
-    let whole = Scenario::at_multiple(1.0, options, calibration, cores);
     (status, json::document(options.seed, cores, calibration, &whole, &runs, status))
 }

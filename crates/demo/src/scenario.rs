@@ -18,6 +18,8 @@ pub const LOST_LEAST: u64 = 180_000;
 pub const LOST_MOST: u64 = 900_000;
 /// The storm is sized to this multiple of the tipping point on each instance.
 pub const SIZE: f64 = 5.0;
+/// A sized storm is a multiple of this, for the reader's sake.
+const ROUND: u64 = 1_000;
 /// A backlog that still grows this long after the storm will go on growing: the run may end.
 pub const PLAIN_AFTER_US: u64 = 5_800 * MILLI;
 /// A run goes on for this long after recovery.
@@ -56,9 +58,8 @@ impl Scenario {
     #[must_use]
     pub fn built_in(options: &Options, calibration: &Calibration, cores: usize) -> Self {
         let budget = budget(options.rate as f64, cores);
-        let sized = budget
-            .tipping_point(&calibration.curve)
-            .map_or(LOST_MOST, |q_star| ((q_star * SIZE * INSTANCES as f64) as u64).clamp(LOST_LEAST, LOST_MOST));
+        let beyond = |q_star: f64| ((q_star * SIZE * INSTANCES as f64) as u64).next_multiple_of(ROUND);
+        let sized = budget.tipping_point(&calibration.curve).map_or(LOST_MOST, beyond).clamp(LOST_LEAST, LOST_MOST);
         let lost = options.sessions.map_or(sized, lost_of);
         Self::of_size(lost, options, calibration, cores)
     }

@@ -13,7 +13,7 @@ use tokio::runtime::Runtime;
 
 use crate::generator::Generator;
 use crate::instance::{INSTANCES, Instance, Variant, put_up};
-use crate::machine::{WORKERS, rss_mb};
+use crate::machine::{Ticks, WORKERS, cores, rss_mb};
 use crate::plan::Arrivals;
 use crate::recorder::Recorder;
 use crate::ring::HEARTBEAT_US;
@@ -58,6 +58,7 @@ pub fn run(variant: Variant, scenario: &Scenario, mut progress: impl FnMut(&Samp
         instances: &instances,
         started: 0,
         at_us: 0,
+        before_storm: None,
     };
     let (samples, generator) = thread::scope(|scope| {
         let (stop_load, load_stopped) = channel::<()>();
@@ -76,6 +77,7 @@ pub fn run(variant: Variant, scenario: &Scenario, mut progress: impl FnMut(&Samp
         drop((stop_load, stop_leases));
         (samples, load.join().expect("the load thread does not panic"))
     });
+    let cores_left = sampler.before_storm.zip(Ticks::now()).map(|(before, now)| now.cores_left(&before, cores()));
     let end_us = samples.last().map_or(0, |sample| sample.at_us);
     let (members_lost, heartbeats) = {
         let ring = recorder.ring();
@@ -96,6 +98,7 @@ pub fn run(variant: Variant, scenario: &Scenario, mut progress: impl FnMut(&Samp
         members_lost,
         heartbeats,
         lag: generator.lag(),
+        cores_left,
         latencies: reckoning.latencies,
     }
 }
@@ -157,6 +160,7 @@ struct Sampler<'run> {
     instances: &'run [Box<dyn Instance>],
     started: u64,
     at_us: u64,
+    before_storm: Option<Ticks>,
 }
 
 impl Sampler<'_> {
@@ -169,6 +173,9 @@ impl Sampler<'_> {
             let sample = self.take(clock.now_us());
             progress(&sample);
             samples.push(sample);
+            if self.at_us <= scenario.storm.start_us || samples.len() == 1 {
+                self.before_storm = Ticks::now();
+            }
             if is_over(&samples, scenario) {
                 return samples;
             }

@@ -4,9 +4,9 @@ use crate::instance::INSTANCES;
 use crate::outcome::RunOutcome;
 use crate::predict::{Judgement, Outcome};
 use crate::scenario::Scenario;
-use crate::stopwatch::SECOND;
+use crate::stopwatch::{MILLI, SECOND};
 use crate::text::{rough, thousands};
-use crate::timeline::{Latencies, Latency};
+use crate::timeline::{Latencies, Latency, SAMPLE_US};
 use crate::verdict::Verdict;
 
 const LABEL: usize = 23;
@@ -51,7 +51,7 @@ pub fn side_by_side(outcomes: &[&RunOutcome]) -> String {
 /// One row for each storm of the sweep.
 #[must_use]
 pub fn sweep(runs: &[(Scenario, RunOutcome)]) -> String {
-    let mut text = String::from("storm      on each   predicted   verdict        peak mailbox   waiting   lost   \n");
+    let mut text = String::from("storm      on each   predicted   verdict        peak mailbox   waiting   lost\n");
     for (scenario, outcome) in runs {
         text.push_str(&format!(
             "{:<6} {:>11}   {:<10}  {:<13} {:>13} {:>9}   {}\n",
@@ -72,6 +72,7 @@ pub fn sweep(runs: &[(Scenario, RunOutcome)]) -> String {
 pub fn latency(latency: Option<Latency>) -> String {
     match latency {
         None => "-".to_owned(),
+        Some(Latency::Answered(us)) if us < SECOND / 100 => format!("{:.1} ms", us as f64 / MILLI as f64),
         Some(Latency::Answered(us)) => format!("{:.2} s", us as f64 / SECOND as f64),
         Some(Latency::MoreThan(_)) => "unanswered".to_owned(),
     }
@@ -99,6 +100,9 @@ fn lost(members: usize) -> String {
 
 fn inspected(one: &RunOutcome) -> String {
     let inspected = one.timeline.inspected();
+    if inspected.receives == 0 {
+        return "no such receive".to_owned();
+    }
     format!("{} / {}", thousands(rough(inspected.mean().round() as u64)), thousands(rough(inspected.max)))
 }
 
@@ -113,6 +117,7 @@ fn tail_latency(one: &RunOutcome) -> String {
 
 fn recovered(one: &RunOutcome) -> String {
     match one.verdict {
+        Verdict::Recovered { after_us } if after_us < SAMPLE_US => "at once".to_owned(),
         Verdict::Recovered { after_us } => format!("{:.1} s", after_us as f64 / SECOND as f64),
         Verdict::Collapsed { growth_per_s } => format!("never (+{}/s)", thousands(rough(growth_per_s))),
         Verdict::Draining { .. } => "not yet".to_owned(),

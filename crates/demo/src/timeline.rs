@@ -172,6 +172,8 @@ pub struct Timeline {
     pub heartbeats: Heartbeats,
     /// The generator's lag.
     pub lag: Lag,
+    /// How many cores other programs left alone since the storm began, where the system tells it.
+    pub cores_left: Option<f64>,
     /// Latencies since the storm began; none if nobody asked.
     pub latencies: Option<Latencies>,
 }

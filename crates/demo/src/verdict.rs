@@ -6,7 +6,8 @@
 //! - **collapsed**: W1 - W0 > A / 2, fewer than 10 % of the tail on time, and at least one member lost;
 //! - **recovered**: the backlog stayed calm for a second, nobody was ever lost, at least 99 % of the tail on time;
 //! - **draining**: neither, and W1 < W0: a slow cure, never called "never";
-//! - **inconclusive**: the run itself cannot be trusted, or says neither; the cause is named.
+//! - **inconclusive**: the run itself cannot be trusted, or says neither; the cause is named. A run that did neither collapse
+//!   nor recover on a machine of which others left less than a core is not held against anybody.
 
 use std::fmt;
 
@@ -17,6 +18,9 @@ use crate::timeline::Timeline;
 pub const LAG_LIMIT_US: u64 = 500 * MILLI;
 /// Less time than this after the storm shows nothing.
 pub const AFTERMATH_US: u64 = 2 * SECOND;
+
+/// With fewer cores than this left by other programs, a slow cure may be their doing.
+pub const CORES_LEFT: f64 = 0.9;
 
 /// What a run was.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -53,6 +57,11 @@ pub enum Cause {
         /// Microseconds since the storm's end.
         aftermath_us: u64,
     },
+    /// Other programs left so little of the machine.
+    Crowded {
+        /// Hundredths of a core.
+        core_percent: u32,
+    },
     /// The backlog neither drained nor clearly grew.
     Unclear,
 }
@@ -65,6 +74,9 @@ impl fmt::Display for Cause {
             }
             Self::TooShort { aftermath_us } => {
                 write!(f, "only {:.1} s after the storm: run longer", *aftermath_us as f64 / SECOND as f64)
+            }
+            Self::Crowded { core_percent } => {
+                write!(f, "other programs left {core_percent} % of one core: the machine is too busy")
             }
             Self::Unclear => write!(f, "the backlog neither drained nor clearly grew: run longer"),
         }
@@ -107,6 +119,11 @@ pub fn verdict(timeline: &Timeline) -> Verdict {
         && timeline.tail.value() >= 0.99
     {
         return Verdict::Recovered { after_us: at_us - timeline.storm.end_us };
+    }
+    if let Some(left) = timeline.cores_left
+        && left < CORES_LEFT
+    {
+        return Verdict::Inconclusive(Cause::Crowded { core_percent: (left * 100.0) as u32 });
     }
     if after < before {
         let to_go_s = if after < timeline.calm() { 0.0 } else { after as f64 / per_s(before - after) };

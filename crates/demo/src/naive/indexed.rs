@@ -69,6 +69,12 @@ impl Inbox for IndexedInbox {
     }
 }
 
+/// The two ends of the mailbox of the process that `cx` belongs to.
+#[must_use]
+pub fn mailbox(cx: Context<Mail>) -> (IndexedPost, IndexedInbox) {
+    (IndexedPost { addr: cx.addr() }, IndexedInbox { cx })
+}
+
 /// Puts up an instance on a node of its own.
 pub(crate) fn put_up(runtime: &Handle, recorder: &Arc<Recorder>, instance: usize) -> Indexed {
     let node = {
@@ -79,7 +85,8 @@ pub(crate) fn put_up(runtime: &Handle, recorder: &Arc<Recorder>, instance: usize
     // The two ends share a count, and the address exists only once the process does: it is handed out from inside.
     let (hand_out, take) = std::sync::mpsc::sync_channel(1);
     let addr = node.spawn(async move |cx: Context<Mail>| {
-        let (door, desk) = counted(IndexedPost { addr: cx.addr() }, IndexedInbox { cx });
+        let (post, inbox) = mailbox(cx);
+        let (door, desk) = counted(post, inbox);
         // If nobody takes it any more the run is over, and so is this process.
         drop(hand_out.send(door.clone()));
         supervise(desk, door, recorder, instance).await;

@@ -2,10 +2,11 @@
 
 use std::future::Future;
 use std::pin::pin;
-use std::task::{Context, Poll, Waker};
+use std::task::{self, Poll, Waker};
 
+use freeboard::prelude::*;
 use freeboard_demo::naive::queue::{Inbox, Mail, Post, counted};
-use freeboard_demo::naive::{contiguous, linked};
+use freeboard_demo::naive::{contiguous, indexed, linked};
 use freeboard_demo::request::Request;
 use freeboard_demo::timeline::Depth;
 
@@ -14,7 +15,7 @@ fn request(session: u64) -> Mail {
 }
 
 fn poll<F: Future>(future: std::pin::Pin<&mut F>) -> Poll<F::Output> {
-    future.poll(&mut Context::from_waker(Waker::noop()))
+    future.poll(&mut task::Context::from_waker(Waker::noop()))
 }
 
 fn ready<F: Future>(future: F) -> F::Output {
@@ -116,4 +117,27 @@ fn split<Q: Inbox>(post: Q::Post, inbox: Q) {
 #[test]
 fn a_request_is_64_bytes() {
     assert_eq!(size_of::<Request>(), 64);
+}
+
+#[test]
+fn the_indexed_mailbox_looks_at_each_message_once_and_then_finds_at_any_depth() {
+    Sim::seed(1).run(async |node: Node| {
+        let (done, answer) = tokio::sync::oneshot::channel();
+        node.spawn(async move |cx: Context<Mail>| {
+            let (post, mut inbox) = indexed::mailbox(cx);
+            let mut looks = Vec::new();
+            (0..10_000).for_each(|session| post.post(request(session)));
+            for pid in 0..100 {
+                post.post(Mail::Ack(pid));
+                looks.push(inbox.ack(pid).await);
+            }
+            let first = inbox.next().await;
+            drop(done.send((looks, first)));
+            Ok(())
+        });
+        let (looks, first) = answer.await.unwrap();
+        assert_eq!(looks[0], 10_001, "the whole flood is passed once, with the acknowledgement behind it");
+        assert_eq!(looks[1..], [1; 99], "and never again");
+        assert_eq!(first, request(0));
+    });
 }

@@ -3,6 +3,7 @@
 
 mod cli;
 mod load;
+mod machine;
 mod mailbox;
 mod plan;
 mod predict;

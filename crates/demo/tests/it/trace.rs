@@ -101,7 +101,7 @@ fn every_complaint_names_file_line_and_expectation() {
 }
 
 #[test]
-fn the_issue_s_own_example_of_a_row_back_in_time() {
+fn a_row_back_in_time_names_both_times() {
     let rows: String = (1..=15).map(|second| format!("{},join,5\n", second * 1_000)).collect();
     let text = format!("at_ms,kind,count\n{rows}16000,join,5\n15000,join,5\n");
     // The header is line 1, so the row that steps back is line 18.

@@ -38,6 +38,7 @@ fn timeline(end_us: u64, waiting: impl Fn(u64) -> u64) -> Timeline {
         members_lost: 0,
         heartbeats: Heartbeats::default(),
         lag: Lag::default(),
+        cores_left: Some(2.0),
         latencies: None,
     }
 }
@@ -113,6 +114,18 @@ fn a_late_generator_and_a_short_aftermath_are_inconclusive_and_say_so() {
     assert_eq!(verdict(&short), Verdict::Inconclusive(Cause::TooShort { aftermath_us: 1_900 * MILLI }));
     let Verdict::Inconclusive(cause) = verdict(&late) else { unreachable!() };
     assert_eq!(cause.to_string(), "the load came 501 ms late: the machine is too busy");
+}
+
+#[test]
+fn a_crowded_machine_excuses_a_slow_cure_and_nothing_else() {
+    let crowded = |timeline: Timeline| verdict(&Timeline { cores_left: Some(0.4), ..timeline });
+    assert_eq!(crowded(draining()), Verdict::Inconclusive(Cause::Crowded { core_percent: 40 }));
+    assert_eq!(crowded(collapsed()), verdict(&collapsed()));
+    assert_eq!(crowded(recovered()), verdict(&recovered()));
+    let one_core = Timeline { cores_left: Some(0.95), ..draining() };
+    assert!(matches!(verdict(&one_core), Verdict::Draining { .. }), "one busy core of two is no excuse");
+    let unknown = Timeline { cores_left: None, ..draining() };
+    assert!(matches!(verdict(&unknown), Verdict::Draining { .. }));
 }
 
 #[test]
