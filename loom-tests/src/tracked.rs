@@ -3,7 +3,6 @@
 //! A [`Tracked`] value fails its model in two ways: if it is still alive when the execution has ended (loom reports a
 //! leak), and through [`Drops`], with which a model asserts how many were dropped by a certain point. Neither adds an
 //! interleaving: the count is a plain atomic that loom does not see.
-#![expect(clippy::disallowed_types, reason = "the count is outside the model: loom must not see it")]
 
 use std::fmt;
 use std::ops::Deref;
