@@ -16,26 +16,29 @@ const CHUNK: usize = if cfg!(freeboard_loom) { 2 } else { 512 };
 #[derive(Debug)]
 pub struct Chunks<T> {
     front: VecDeque<T>,
-    middle: VecDeque<VecDeque<T>>,
+    /// Full chunks; most queues never have one, and pay one word for it.
+    #[expect(clippy::box_collection, reason = "every process has several of these queues, and nearly none has a middle")]
+    middle: Option<Box<VecDeque<VecDeque<T>>>>,
     back: VecDeque<T>,
 }
 
 impl<T> Default for Chunks<T> {
     fn default() -> Self {
-        Self { front: VecDeque::new(), middle: VecDeque::new(), back: VecDeque::new() }
+        Self { front: VecDeque::new(), middle: None, back: VecDeque::new() }
     }
 }
 
 impl<T> Chunks<T> {
     /// Whether nothing is queued.
     pub fn is_empty(&self) -> bool {
-        self.front.is_empty() && self.middle.is_empty() && self.back.is_empty()
+        self.front.is_empty() && self.back.is_empty() && self.middle.as_ref().is_none_or(|middle| middle.is_empty())
     }
 
     /// Adds the newest entry.
     pub fn push(&mut self, entry: T) {
         if self.back.len() == CHUNK {
-            self.middle.push_back(std::mem::replace(&mut self.back, VecDeque::with_capacity(CHUNK)));
+            let full = std::mem::replace(&mut self.back, VecDeque::with_capacity(CHUNK));
+            self.middle.get_or_insert_default().push_back(full);
         }
         self.back.push_back(entry);
     }
@@ -45,7 +48,7 @@ impl<T> Chunks<T> {
         if let Some(entry) = self.front.pop_front() {
             return Some(entry);
         }
-        match self.middle.pop_front() {
+        match self.middle.as_mut().and_then(|middle| middle.pop_front()) {
             Some(chunk) => self.front = chunk,
             None => std::mem::swap(&mut self.front, &mut self.back),
         }
@@ -54,16 +57,19 @@ impl<T> Chunks<T> {
 
     /// Adds all entries of a newer queue behind this one's; moves chunks, not entries.
     pub fn append(&mut self, newer: Self) {
-        let older_back = std::mem::take(&mut self.back);
-        self.middle.extend([older_back, newer.front].into_iter().filter(|chunk| !chunk.is_empty()));
-        self.middle.extend(newer.middle);
-        self.back = newer.back;
+        let older_back = std::mem::replace(&mut self.back, newer.back);
+        let between = [older_back, newer.front].into_iter().filter(|chunk| !chunk.is_empty());
+        let middle = between.chain(newer.middle.into_iter().flat_map(|middle| *middle));
+        let mut middle = middle.peekable();
+        if middle.peek().is_some() {
+            self.middle.get_or_insert_default().extend(middle);
+        }
     }
 
     /// All entries, oldest first.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
         let Self { front, middle, back } = self;
-        front.iter_mut().chain(middle.iter_mut().flatten()).chain(back.iter_mut())
+        front.iter_mut().chain(middle.iter_mut().flat_map(|middle| middle.iter_mut().flatten())).chain(back.iter_mut())
     }
 }
 

@@ -45,7 +45,8 @@ pub struct Intake<M, S> {
 
 struct Shared<M, S> {
     fresh: Chunks<Entry<M, S>>,
-    walked: Chunks<Entry<M, S>>,
+    /// Only there while a walked buffer waits, which is rare: the receiver takes it in the same poll as a rule.
+    walked: Option<Box<Chunks<Entry<M, S>>>>,
     state: State,
     task: Option<Waker>,
     parked: Parked,
@@ -99,7 +100,7 @@ impl<M, S> Intake<M, S> {
         Self {
             shared: Mutex::new(Shared {
                 fresh: Chunks::default(),
-                walked: Chunks::default(),
+                walked: None,
                 state: State::Waiting,
                 task: None,
                 parked: Parked::Nobody,
@@ -190,8 +191,9 @@ impl<M, S> Intake<M, S> {
             "the buffer given in exchange must be empty, or its entries would lose their place"
         );
         let mut shared = self.shared.lock();
-        if !shared.walked.is_empty() {
-            mem::swap(&mut shared.walked, buffer);
+        if let Some(walked) = shared.walked.take() {
+            drop(shared);
+            *buffer = *walked;
             return Exchange::Walked;
         }
         if !shared.fresh.is_empty() {
@@ -223,7 +225,10 @@ impl<M, S> Intake<M, S> {
     /// Puts a walked buffer behind what was walked before, and wakes a receive that parked with a waker of its own.
     pub fn stage(&self, walked: Chunks<Entry<M, S>>) {
         let mut shared = self.shared.lock();
-        shared.walked.append(walked);
+        match &mut shared.walked {
+            Some(before) => before.append(walked),
+            None => shared.walked = Some(Box::new(walked)),
+        }
         let wake = match mem::replace(&mut shared.parked, Parked::Nobody) {
             Parked::Receive(waker) => Some(waker),
             // The task itself is being polled right now.
@@ -239,7 +244,9 @@ impl<M, S> Intake<M, S> {
     pub fn flush_down(&self, monitor: Ref) -> bool {
         let mut shared = self.shared.lock();
         let is_it = |entry: &Entry<M, S>| matches!(entry, Entry::Event(Event::Down(down)) if down.monitor == monitor);
-        let found = shared.walked.iter_mut().find(|entry| is_it(entry)).map(|entry| mem::replace(entry, Entry::Gone));
+        let mut walked = shared.walked.iter_mut().flat_map(|walked| walked.iter_mut());
+        let found = walked.find(|entry| is_it(entry)).map(|entry| mem::replace(entry, Entry::Gone));
+        drop(walked);
         drop(shared);
         found.is_some()
     }
@@ -251,8 +258,12 @@ impl<M, S> Intake<M, S> {
         if !shared.is_live(incarnation) {
             return Some(older);
         }
-        older.append(mem::take(&mut shared.walked));
-        shared.walked = older;
+        if let Some(walked) = shared.walked.take() {
+            older.append(*walked);
+        }
+        if !older.is_empty() {
+            shared.walked = Some(Box::new(older));
+        }
         None
     }
 
@@ -288,7 +299,10 @@ impl<M, S> Intake<M, S> {
         if !matches!(shared.state, State::Closed(_)) {
             shared.state = for_good.map_or(State::Vacant, State::Closed);
         }
-        let left = Leftover { walked: mem::take(&mut shared.walked), fresh: mem::take(&mut shared.fresh) };
+        let left = Leftover {
+            walked: shared.walked.take().map(|walked| *walked).unwrap_or_default(),
+            fresh: mem::take(&mut shared.fresh),
+        };
         self.signals.store(0, Ordering::Release);
         let wakers = (shared.task.take(), mem::replace(&mut shared.parked, Parked::Nobody));
         drop(shared);

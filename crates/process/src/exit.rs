@@ -79,7 +79,7 @@ impl Exiting {
         let remains = me.seat.close((!comes_back).then(|| reason.clone()));
         if let Some(node) = core.node() {
             // The message of a timer is user data; its destructor may panic, and may hold a reply.
-            for timer in rows.timers.into_values() {
+            for timer in rows.timers {
                 let cancel = || catch_unwind(AssertUnwindSafe(|| node.timers().cancel(timer, timer.at())));
                 drop(current::run_ending(me.pid, &reason, cancel));
             }

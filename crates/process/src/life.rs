@@ -22,7 +22,7 @@ use foldhash::fast::FixedState;
 use freeboard_mailbox::Event;
 use freeboard_monitor::{Row, Watchers, Watching};
 use freeboard_signal::{Exit, ExitReason, Pid, Ref};
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 /// A map whose iteration order depends on the operations only.
 pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
@@ -64,7 +64,10 @@ pub(crate) struct Rows {
     pub(crate) links: Map<Pid, Link>,
     pub(crate) watching: Watching<Peer>,
     pub(crate) watchers: Watchers<Peer>,
-    pub(crate) timers: Map<u64, Timer>,
+    /// Timers that send to this process, in the order in which they were set.
+    pub(crate) timers: Vec<Timer>,
+    /// The parent's exit, while it waits to be received ahead of the queue.
+    pub(crate) urgent: VecDeque<Exit>,
 }
 
 /// One linked peer and the tokens that hold the link.
@@ -81,8 +84,8 @@ pub(crate) enum Applied {
     Nothing,
     /// An event, at the signal's place in the queue.
     Event(Event<std::convert::Infallible>),
-    /// The parent's exit, ahead of the queue (deviation DEV-04).
-    Urgent(Exit),
+    /// The parent's exit stands ahead of the queue (deviation DEV-04).
+    Urgent,
     /// The process must end; `doom` says why.
     Fatal,
 }
@@ -157,7 +160,10 @@ impl Life {
         if self.trap_exit {
             let exit = Exit::new(from, reason);
             return match &self.parent {
-                Some(parent) if parent.pid == from => Applied::Urgent(exit),
+                Some(parent) if parent.pid == from => {
+                    self.rows().urgent.push_back(exit);
+                    Applied::Urgent
+                }
                 _ => Applied::Event(Event::Exit(Box::new(exit))),
             };
         }
@@ -177,6 +183,13 @@ impl Rows {
     /// Adds a link token; the first one of a pair makes the link.
     pub(crate) fn add_link(&mut self, peer: Peer, token: Ref) {
         self.links.entry(peer.pid).or_insert_with(|| Link { peer, tokens: Vec::with_capacity(1) }).tokens.push(token);
+    }
+
+    /// Forgets a timer that fired or was taken back.
+    pub(crate) fn forget_timer(&mut self, number: u64) {
+        if let Ok(place) = self.timers.binary_search_by_key(&number, |timer| timer.number()) {
+            self.timers.remove(place);
+        }
     }
 
     fn remove_tokens(&mut self, from: Pid, gone: &[Ref]) {

@@ -225,7 +225,7 @@ impl<M: Send + 'static> Context<M> {
             match find.find(&mut self.inbox, &mut budget) {
                 Step::Found(event) => {
                     self.served += 1;
-                    self.unnoted += u64::from(matches!(event, Event::Message(_)));
+                    self.unnoted += u32::from(matches!(event, Event::Message(_)));
                     return Look::Got(event);
                 }
                 Step::Pause => {
@@ -234,7 +234,7 @@ impl<M: Send + 'static> Context<M> {
                 }
                 Step::Empty => {}
             }
-            self.seat.intake.note_handled(std::mem::take(&mut self.unnoted));
+            self.seat.intake.note_handled(u64::from(std::mem::take(&mut self.unnoted)));
             let buffer = self.inbox.spare();
             match self.seat.intake.exchange(buffer, Some(task.waker())) {
                 Exchange::Walked | Exchange::Fresh(0) => {}

@@ -26,7 +26,7 @@ use crate::sync::{AtomicUsize, Mutex, Ordering};
 use crate::wire::{Peer, Signal};
 use freeboard_mailbox::{Chunks, Entry, Event, Intake, Leftover};
 use freeboard_signal::{Exit, ExitReason, Pid};
-use std::{collections::VecDeque, sync::Arc, sync::OnceLock, task::Waker};
+use std::{sync::Arc, sync::OnceLock, task::Waker};
 
 /// The queue of a seat, with the message type.
 pub(crate) struct Seat<M> {
@@ -38,7 +38,6 @@ pub(crate) struct Seat<M> {
 pub(crate) struct Core {
     home: OnceLock<Home>,
     pub(crate) life: Mutex<Life>,
-    urgent: Mutex<VecDeque<Exit>>,
     flags: AtomicUsize,
     /// Whether a handler of an actor runs: dropped replies wait for its verdict. Plain loads and stores.
     handling: AtomicUsize,
@@ -81,7 +80,6 @@ impl<M: Send + 'static> Seat<M> {
             core: Core {
                 home: OnceLock::new(),
                 life: Mutex::new(Life::default()),
-                urgent: Mutex::new(VecDeque::new()),
                 flags: AtomicUsize::new(0),
                 handling: AtomicUsize::new(0),
             },
@@ -102,10 +100,7 @@ impl<M: Send + 'static> Seat<M> {
             match life.on(*signal) {
                 Applied::Nothing => {}
                 Applied::Event(event) => *entry = Entry::Event(typed(event)),
-                Applied::Urgent(exit) => {
-                    self.core.urgent.lock().push_back(exit);
-                    self.core.raise(URGENT);
-                }
+                Applied::Urgent => self.core.raise(URGENT),
                 Applied::Fatal => {
                     doomed = true;
                     break;
@@ -205,7 +200,6 @@ impl Core {
     pub(crate) fn begin(&self, life: Life) {
         let before = std::mem::replace(&mut *self.life.lock(), life);
         drop(before); // It may hold user data, so it is dropped outside the lock.
-        self.urgent.lock().clear();
         self.flags.swap(0, Ordering::Relaxed);
         self.set_handling(false);
     }
@@ -228,7 +222,8 @@ impl Core {
         if self.flags.load(Ordering::Relaxed) & URGENT == 0 {
             return None;
         }
-        let mut urgent = self.urgent.lock();
+        let mut life = self.life.lock();
+        let urgent = &mut life.rows().urgent;
         let exit = urgent.pop_front();
         if urgent.is_empty() {
             self.flags.fetch_and(!URGENT, Ordering::Relaxed);

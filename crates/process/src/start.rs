@@ -20,7 +20,7 @@ use crate::task::{Body, Task};
 use crate::timer::Action;
 use crate::wire::Peer;
 use freeboard_signal::{ExitReason, Pid, Ref};
-use std::{error::Error, fmt, future::poll_fn, pin::Pin, sync::Arc};
+use std::{error::Error, fmt, pin::Pin, sync::Arc, task::Poll};
 
 /// Something a node or a supervisor can start.
 pub trait Start: Send + Sized {
@@ -123,14 +123,14 @@ impl Ack {
         Self(Slot::new())
     }
 
-    /// Waits for the answer.
-    ///
-    /// # Cancel safety
-    /// The answer is lost if this is dropped after it came; the start itself goes on.
-    pub async fn wait(self) -> Result<(), StartError> {
-        poll_fn(|cx| self.0.poll(cx.waker()).map_or(std::task::Poll::Pending, std::task::Poll::Ready))
-            .await
-            .unwrap_or_else(|lost: CallError| Err(StartError::SupervisorDown(lost_reason(lost))))
+    /// The answer, or parks the task that asks; to be asked again until it comes, by one task at a time.
+    pub fn poll(&self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), StartError>> {
+        match self.0.poll(cx.waker()) {
+            None => Poll::Pending,
+            Some(Ok(answer)) => Poll::Ready(answer),
+            Some(Err(CallError::Exited(reason))) => Poll::Ready(Err(StartError::SupervisorDown(reason))),
+            Some(Err(other)) => Poll::Ready(Err(StartError::SupervisorDown(other.into()))),
+        }
     }
 
     /// Answers, if nobody did.
@@ -168,13 +168,6 @@ impl Default for Ack {
 impl fmt::Debug for Ack {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Ack")
-    }
-}
-
-fn lost_reason(lost: CallError) -> ExitReason {
-    match lost {
-        CallError::Exited(reason) => reason,
-        other => other.into(),
     }
 }
 

@@ -19,7 +19,7 @@ use freeboard_process::{
     Ack, Actor, Addr, Birth, Context, Dependents, Ended, Launch, Launcher, Node, Start, StartError, run_actor,
 };
 use freeboard_signal::ExitReason;
-use std::{fmt, future::Future, sync::Arc, time::Duration};
+use std::{fmt, future::Future, future::poll_fn, sync::Arc, time::Duration};
 
 /// How long a child may take to end when its supervisor asks it to (OTP: G33).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl AnyChild {
         if let Some(limit) = self.start_timeout {
             Ack::expire(node, &peer, limit);
         }
-        ack.wait().await
+        poll_fn(|cx| ack.poll(cx)).await
     }
 }
 

@@ -210,6 +210,7 @@ fn a_tag_without_a_name_is_refused() {
     let mut mailbox = with_letters([int(0, 3, 0)]);
     let receive = std::panic::AssertUnwindSafe(|| mailbox.receive(Search::tag(Tag::new(0))));
     let refused = std::panic::catch_unwind(receive).expect_err("tag 3 has no name");
-    let text = refused.downcast_ref::<String>().cloned().or(refused.downcast_ref::<&str>().map(|text| text.to_string()));
+    let text =
+        refused.downcast_ref::<String>().cloned().or(refused.downcast_ref::<&str>().map(|text| text.to_string()));
     assert!(text.expect("a text").contains("TAGS must name every tag"));
 }

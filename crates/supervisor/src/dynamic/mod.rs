@@ -22,7 +22,7 @@ use crate::restart::Restart;
 use freeboard_process::{Ack, Addr, Birth, CallError, Dependents, Launcher, Node, Start, StartError, Target};
 use freeboard_signal::{ExitReason, Pid};
 use server::Request;
-use std::{error::Error, fmt, sync::Arc, time::Duration};
+use std::{error::Error, fmt, future::poll_fn, sync::Arc, time::Duration};
 use table::Table;
 
 /// A supervisor whose children are started one by one while it runs. Only one_for_one: children do not depend on one
@@ -205,8 +205,14 @@ impl DynamicRef {
         let handle = spec.handle();
         let (child, table) = (spec.erase(), Arc::clone(&self.table));
         async move {
-            start(&table, child).await?;
-            Ok(handle)
+            // The spec is used up here, so that what waits for the answer is small.
+            let started = start(&table, child)?;
+            match poll_fn(|cx| started.poll(cx)).await {
+                Ok(()) => Ok(handle),
+                // A start that the supervisor's own end cut short is not the child's failure.
+                Err(StartError::Init(_)) if table.is_closed() => Err(table.why_closed()),
+                Err(error) => Err(error),
+            }
         }
     }
 
@@ -260,8 +266,8 @@ impl DynamicRef {
     }
 }
 
-/// One start, in the caller.
-async fn start(table: &Arc<Table>, child: AnyChild) -> Result<(), StartError> {
+/// One start, in the caller, up to where the child's own task has the word.
+fn start(table: &Arc<Table>, child: AnyChild) -> Result<Ack, StartError> {
     child.check()?;
     let admitted = table.admit()?;
     let Some(owner) = table.owner() else { return Err(StartError::SupervisorDown(ExitReason::NoProc)) };
@@ -282,13 +288,8 @@ async fn start(table: &Arc<Table>, child: AnyChild) -> Result<(), StartError> {
     if let Some(limit) = child.start_timeout {
         Ack::expire(&owner.node, &peer, limit);
     }
-    // What is needed for a restart is in the row; a temporary child's arguments are not kept while it starts.
-    drop(child);
-    match ack.wait().await {
-        // A start that the supervisor's own end cut short is not the child's failure.
-        Err(StartError::Init(_)) if table.is_closed() => Err(table.why_closed()),
-        answer => answer,
-    }
+    // What is needed for a restart is in the row; of a temporary child nothing is kept while it starts.
+    Ok(ack)
 }
 
 impl fmt::Debug for DynamicSupervisor {
