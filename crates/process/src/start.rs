@@ -141,9 +141,12 @@ impl Ack {
     /// Kills the child if it is not up by then; the answer is then [`StartError::Timeout`], after its death (OTP: F5).
     /// This holds whether or not anybody still waits.
     pub fn expire(node: &Node, child: &Peer, limit: std::time::Duration) {
-        let child = child.clone();
+        // The timer must not keep the seat of a child that has long ended.
+        let (pid, seat) = (child.pid, Arc::downgrade(&child.seat));
         node.timers().at(node.later(limit), |_| {
             Action::Run(Box::new(move || {
+                let Some(seat) = seat.upgrade() else { return };
+                let child = Peer { pid, seat };
                 let mut life = child.seat.core().life.lock();
                 let late = child.seat.incarnation() == Some(child.pid.generation())
                     && life.obligations.as_ref().is_some_and(|owed| !owed.up);

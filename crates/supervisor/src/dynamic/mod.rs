@@ -207,10 +207,9 @@ impl DynamicRef {
         async move {
             // The spec is used up here, so that what waits for the answer is small.
             let started = start(&table, child)?;
-            match poll_fn(|cx| started.poll(cx)).await {
+            match poll_fn(|cx| started.ack.poll(cx)).await {
                 Ok(()) => Ok(handle),
-                // A start that the supervisor's own end cut short is not the child's failure.
-                Err(StartError::Init(_)) if table.is_closed() => Err(table.why_closed()),
+                Err(StartError::Init(reason)) => Err(table.failure(started.parent, reason)),
                 Err(error) => Err(error),
             }
         }
@@ -266,13 +265,21 @@ impl DynamicRef {
     }
 }
 
+/// A start that is under way.
+struct Started {
+    ack: Ack,
+    /// The incarnation of the supervisor that the child belongs to.
+    parent: Pid,
+}
+
 /// One start, in the caller, up to where the child's own task has the word.
-fn start(table: &Arc<Table>, child: AnyChild) -> Result<Ack, StartError> {
+fn start(table: &Arc<Table>, child: AnyChild) -> Result<Started, StartError> {
     child.check()?;
     let admitted = table.admit()?;
     let Some(owner) = table.owner() else { return Err(StartError::SupervisorDown(ExitReason::NoProc)) };
     let peer = child.launch.prepare(&owner.node)?;
-    table.insert(&peer, &child, admitted)?;
+    let parent = owner.peer.pid();
+    table.insert(parent, &peer, &child, admitted)?;
     let ack = Ack::new();
     let birth = Birth {
         parent: Some(owner.peer),
@@ -284,12 +291,12 @@ fn start(table: &Arc<Table>, child: AnyChild) -> Result<Ack, StartError> {
         table.give_up(peer.pid());
         return Err(StartError::AlreadyStarted);
     }
-    table.launched(&peer);
+    table.launched(parent, &peer, child.terms.shutdown);
     if let Some(limit) = child.start_timeout {
         Ack::expire(&owner.node, &peer, limit);
     }
     // What is needed for a restart is in the row; of a temporary child nothing is kept while it starts.
-    Ok(ack)
+    Ok(Started { ack, parent })
 }
 
 impl fmt::Debug for DynamicSupervisor {

@@ -46,11 +46,15 @@ pub(crate) async fn serve(mut cx: Context<Request>, table: Arc<Table>) -> Ended 
     let mut ending = Ending::default();
     // Held to the end: what answers a stop is that this process is gone.
     let mut stops = Vec::new();
+    // What was reported while nobody was here to be rung for.
+    cx.addr().cast(Request::Ends);
     let reason = loop {
+        let event = next_event(&mut cx, &ending).await;
+        // Also those that came while it waited go ahead of what it has in hand.
         if let Err(reason) = handle_ends(&mut cx, &table, &mut window, &mut ending) {
             break reason;
         }
-        match next_event(&mut cx, &ending).await {
+        match event {
             None => ending.kill_overdue(cx.now()),
             Some(Event::Message(Request::Ends)) => {}
             Some(Event::Message(Request::Terminate(pid, reply))) => terminate(&mut cx, &table, &mut ending, pid, reply),
@@ -70,11 +74,14 @@ pub(crate) async fn serve(mut cx: Context<Request>, table: Arc<Table>) -> Ended 
 async fn next_event(cx: &mut Context<Request>, ending: &Ending) -> Option<Event<Request>> {
     match ending.deadlines.first_key_value() {
         None => Some(cx.recv().await),
-        Some(((at, _), _)) => {
-            let left = at.saturating_duration_since(cx.now());
-            cx.recv().after(left).await
-        }
+        Some(((at, _), _)) => within(cx, *at).await,
     }
+}
+
+/// The next event, unless that time has come: a limit holds also while messages keep coming.
+async fn within(cx: &mut Context<Request>, until: Instant) -> Option<Event<Request>> {
+    let left = until.saturating_duration_since(cx.now());
+    if left.is_zero() { None } else { cx.recv().after(left).await }
 }
 
 /// Handles what the children reported; an error is the reason to give up (OTP: G23).
@@ -100,6 +107,10 @@ fn handle_ends(
                 pid
             }
         };
+        // It was forgotten while its end waited here: nothing to restart, nothing to count (OTP: G30).
+        if !table.is_due(pid) {
+            continue;
+        }
         // Every attempt counts, also one after a failed attempt (OTP: G20, H8).
         if !window.attempt(cx.now()) {
             tracing::error!(supervisor = %cx.pid(), child = %pid, "restart intensity reached");
@@ -126,13 +137,16 @@ fn terminate(
         Terminate::Unknown => reply.send(Err(ChildError::NotFound)),
         Terminate::Forgotten => reply.send(Ok(())),
         Terminate::Asked(child, shutdown) => {
-            ending.replies.entry(pid).or_default().push(reply);
+            ending.replies.entry(child.pid()).or_default().push(reply);
             if let Some(limit) = ask(cx.pid(), &child, shutdown) {
-                ending.deadlines.insert((cx.now() + limit, pid), child);
+                ending.deadlines.insert((cx.now() + limit, child.pid()), child);
             }
         }
     }
 }
+
+/// No limit is longer than this; what is asked for beyond lies beyond any clock.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 
 /// Asks a child to end, or kills it; how long it has, if there is a limit.
 fn ask(me: Pid, child: &Peer, shutdown: Shutdown) -> Option<Duration> {
@@ -143,7 +157,7 @@ fn ask(me: Pid, child: &Peer, shutdown: Shutdown) -> Option<Duration> {
         }
         Shutdown::Timeout(limit) => {
             child.exit(me, ExitReason::Shutdown);
-            Some(limit)
+            Some(limit.min(LONGEST))
         }
         Shutdown::Infinity => {
             child.exit(me, ExitReason::Shutdown);
@@ -182,10 +196,7 @@ async fn stop_children(cx: &mut Context<Request>, table: &Table, stops: &mut Vec
     while table.tracked() > 0 {
         let event = match by_limit.first_key_value() {
             None => Some(cx.recv().await),
-            Some((limit, _)) => {
-                let left = (asked_at + *limit).saturating_duration_since(cx.now());
-                cx.recv().after(left).await
-            }
+            Some((limit, _)) => within(cx, asked_at + *limit).await,
         };
         match event {
             None => {

@@ -64,7 +64,10 @@ pub(crate) struct Owner {
 #[derive(Default)]
 struct Shard {
     closed: Option<Closed>,
-    rows: Map<Pid, Row>,
+    /// The incarnation of the supervisor that opened the table last. A row of an earlier one is on its way out.
+    owner: Option<Pid>,
+    /// By the slot of the child's seat, which its incarnations share.
+    rows: Map<u32, Row>,
 }
 
 /// Why nothing can be added any more.
@@ -78,11 +81,15 @@ enum Closed {
 
 struct Row {
     peer: Peer,
+    /// The incarnation of the supervisor that it is a child of.
+    owner: Pid,
     phase: Phase,
     terms: Terms,
     /// How to start it again; `None` for temporary children, of which nothing is kept (OTP: H7).
     launch: Option<Arc<dyn Launch>>,
     dependents: Option<Arc<dyn Dependents>>,
+    /// How long a restart may take.
+    start_timeout: Option<std::time::Duration>,
 }
 
 enum Phase {
@@ -90,8 +97,8 @@ enum Phase {
     Running,
     /// Kept under its old pid until the next incarnation is up (OTP: H8).
     Restarting(Option<Peer>),
-    /// The supervisor was asked to end it.
-    Terminating,
+    /// The supervisor was asked to end this incarnation.
+    Terminating(Peer),
 }
 
 /// Something the supervisor has to decide, or to tell.
@@ -119,7 +126,7 @@ pub(crate) enum Terminate {
 impl Table {
     /// A table that is closed until its supervisor opens it.
     pub(crate) fn new(limits: super::Limits, bell: Addr<super::server::Request>) -> Self {
-        let never = || Shard { closed: Some(Closed::Gone(ExitReason::NoProc)), rows: Map::default() };
+        let never = || Shard { closed: Some(Closed::Gone(ExitReason::NoProc)), owner: None, rows: Map::default() };
         Self {
             limits: Mutex::new(limits),
             max_children: AtomicUsize::new(limits.max_children),
@@ -143,9 +150,11 @@ impl Table {
 
     /// The supervisor is up: children may be added.
     pub(crate) fn open(&self, owner: Owner) {
+        let pid = owner.peer.pid();
         *self.owner.lock() = Some(owner);
         for shard in &self.shards {
-            shard.lock().closed = None;
+            let mut shard = shard.lock();
+            (shard.closed, shard.owner) = (None, Some(pid));
         }
         self.admission.fetch_and(!CLOSED, Ordering::AcqRel);
     }
@@ -171,36 +180,49 @@ impl Table {
     ///
     /// # Errors
     /// The table was closed after the child was admitted.
-    pub(crate) fn insert(&self, peer: &Peer, child: &AnyChild, admitted: Admitted<'_>) -> Result<(), StartError> {
+    pub(crate) fn insert(
+        &self,
+        owner: Pid,
+        peer: &Peer,
+        child: &AnyChild,
+        admitted: Admitted<'_>,
+    ) -> Result<(), StartError> {
         let keep = child.terms.restart != crate::Restart::Temporary;
         let row = Row {
             peer: peer.clone(),
+            owner,
             phase: Phase::Starting,
             terms: child.terms,
             launch: keep.then(|| Arc::clone(&child.launch)),
             dependents: if keep { child.dependents.clone() } else { None },
+            start_timeout: child.start_timeout,
         };
         let mut shard = self.shard(peer.pid()).lock();
-        if let Some(closed) = &shard.closed {
-            let error = closed.error();
+        if !shard.is_open_for(owner) {
+            let error = shard.why_closed();
             drop(shard);
             drop(row);
             return Err(error);
         }
-        shard.rows.insert(peer.pid(), row);
+        shard.rows.insert(peer.pid().slot(), row);
         drop(shard);
         admitted.keep();
         Ok(())
     }
 
-    /// The child's seat is open: if the table was closed meanwhile, the signal that it may have missed is sent now (T2).
-    pub(crate) fn launched(&self, peer: &Peer) {
-        let closed = self.shard(peer.pid()).lock().closed.clone();
-        let Some(owner) = self.owner() else { return };
+    /// The child's seat is open: if the table was closed meanwhile, the signal that it may have missed is sent now (T2). It
+    /// is the one that its terms ask for: a child that is to be killed at once has no deadline after which it would be.
+    pub(crate) fn launched(&self, owner: Pid, peer: &Peer, shutdown: crate::Shutdown) {
+        let shard = self.shard(peer.pid()).lock();
+        let (same, closed) = (shard.owner == Some(owner), shard.closed.clone());
+        drop(shard);
         match closed {
-            None => {}
-            Some(Closed::Stopping) => peer.exit(owner.peer.pid(), ExitReason::Shutdown),
-            Some(Closed::Gone(reason)) => peer.parent_exit(owner.peer.pid(), reason),
+            None if same => {}
+            Some(Closed::Stopping) if same && shutdown == crate::Shutdown::BrutalKill => peer.kill(),
+            Some(Closed::Stopping) if same => peer.exit(owner, ExitReason::Shutdown),
+            Some(Closed::Gone(reason)) if same => peer.parent_exit(owner, reason),
+            // Its supervisor is gone and another incarnation is there.
+            _ => peer.parent_exit(owner, ExitReason::Killed),
         }
     }
 
@@ -229,16 +251,16 @@ impl Table {
     /// Starts the next incarnation of a child; `None` if there is none to come.
     pub(crate) fn restart(self: &Arc<Self>, pid: Pid) -> Option<Result<(), StartError>> {
         let owner = self.owner()?;
-        let (launch, dependents) = {
+        let (launch, dependents, limit) = {
             let shard = self.shard(pid).lock();
-            let row = shard.rows.get(&pid).filter(|row| matches!(row.phase, Phase::Restarting(None)))?;
-            (row.launch.clone()?, row.dependents.clone())
+            let row = shard.rows.get(&pid.slot()).filter(|row| row.is_due(pid))?;
+            (row.launch.clone()?, row.dependents.clone(), row.start_timeout)
         };
         let peer = match launch.prepare(&owner.node) {
             Ok(peer) => peer,
             Err(error) => return Some(Err(error)),
         };
-        if let Some(row) = self.shard(pid).lock().rows.get_mut(&pid) {
+        if let Some(row) = self.shard(pid).lock().rows.get_mut(&pid.slot()) {
             row.phase = Phase::Restarting(Some(peer.clone()));
         }
         let birth = freeboard_process::Birth {
@@ -247,30 +269,41 @@ impl Table {
             dependents,
             ..freeboard_process::Birth::default()
         };
-        if launch.launch(&owner.node, peer.pid(), birth) { Some(Ok(())) } else { Some(Err(StartError::AlreadyStarted)) }
+        if !launch.launch(&owner.node, peer.pid(), birth) {
+            return Some(Err(StartError::AlreadyStarted));
+        }
+        if let Some(limit) = limit {
+            freeboard_process::Ack::expire(&owner.node, &peer, limit);
+        }
+        Some(Ok(()))
     }
 
     /// Marks a child as to be ended by the supervisor.
     pub(crate) fn terminate(&self, pid: Pid) -> Terminate {
         let mut shard = self.shard(pid).lock();
-        let Some(row) = shard.rows.get_mut(&pid) else { return Terminate::Unknown };
+        let Some(row) = shard.rows.get_mut(&pid.slot()).filter(|row| row.is(pid)) else { return Terminate::Unknown };
         if row.is_between() {
-            let row = shard.rows.remove(&pid);
+            let row = shard.rows.remove(&pid.slot());
             drop(shard);
             row.map_or(Terminate::Unknown, |row| {
                 self.forget(row);
                 Terminate::Forgotten
             })
         } else {
-            row.peer = row.living().clone();
-            row.phase = Phase::Terminating;
-            Terminate::Asked(row.peer.clone(), row.terms.shutdown)
+            let child = row.living().clone();
+            row.phase = Phase::Terminating(child.clone());
+            Terminate::Asked(child, row.terms.shutdown)
         }
+    }
+
+    /// Whether a restart of this child is due.
+    pub(crate) fn is_due(&self, pid: Pid) -> bool {
+        self.shard(pid).lock().rows.get(&pid.slot()).is_some_and(|row| row.is_due(pid))
     }
 
     /// Forgets a child that will not be started again.
     pub(crate) fn give_up(&self, pid: Pid) {
-        let row = self.shard(pid).lock().rows.remove(&pid);
+        let row = self.shard(pid).lock().rows.remove(&pid.slot());
         if let Some(row) = row {
             self.forget(row);
         }
@@ -286,8 +319,14 @@ impl Table {
         self.admission.load(Ordering::Acquire) / ONE
     }
 
-    pub(crate) fn is_closed(&self) -> bool {
-        self.admission.load(Ordering::Acquire) & CLOSED != 0
+    /// What a start that did not come up is told: one that the supervisor's own end cut short is not the child's failure.
+    pub(crate) fn failure(&self, owner: Pid, reason: ExitReason) -> StartError {
+        let shard = self.shards[0].lock();
+        match &shard.closed {
+            _ if shard.owner != Some(owner) => StartError::SupervisorDown(reason),
+            Some(closed) => closed.error(),
+            None => StartError::Init(reason),
+        }
     }
 
     pub(crate) fn why_closed(&self) -> StartError {
@@ -322,7 +361,7 @@ impl Table {
     /// A row left for good: whoever asked for its end is told.
     fn settle(&self, pid: Pid, row: Option<Row>) {
         let Some(row) = row else { return };
-        let asked = matches!(row.phase, Phase::Terminating);
+        let asked = matches!(row.phase, Phase::Terminating(_));
         self.forget(row);
         if asked {
             self.report(End::Terminated(pid));
@@ -352,16 +391,37 @@ impl Table {
     }
 }
 
+impl Shard {
+    /// Whether children of this incarnation of the supervisor may be added and restarted.
+    fn is_open_for(&self, owner: Pid) -> bool {
+        self.closed.is_none() && self.owner == Some(owner)
+    }
+
+    fn why_closed(&self) -> StartError {
+        self.closed.as_ref().map_or(StartError::SupervisorDown(ExitReason::Killed), Closed::error)
+    }
+}
+
 impl Row {
     /// Whether nobody lives there: the restart has not been tried yet.
     fn is_between(&self) -> bool {
         matches!(self.phase, Phase::Restarting(None))
     }
 
+    /// Whether a restart after the end of that incarnation is due.
+    fn is_due(&self, pid: Pid) -> bool {
+        self.is_between() && self.peer.pid() == pid
+    }
+
+    /// Whether that names this child: the incarnation it is listed under, or the one that is to follow.
+    fn is(&self, pid: Pid) -> bool {
+        self.peer.pid() == pid || self.living().pid() == pid
+    }
+
     /// The incarnation that lives, or is about to.
     fn living(&self) -> &Peer {
         match &self.phase {
-            Phase::Restarting(Some(next)) => next,
+            Phase::Restarting(Some(next)) | Phase::Terminating(next) => next,
             _ => &self.peer,
         }
     }
@@ -395,7 +455,7 @@ impl Drop for Admitted<'_> {
 
 impl Supervision for Table {
     fn started(&self, pid: Pid) {
-        if let Some(row) = self.shard(pid).lock().rows.get_mut(&pid)
+        if let Some(row) = self.shard(pid).lock().rows.get_mut(&pid.slot())
             && matches!(row.phase, Phase::Starting)
         {
             row.phase = Phase::Running;
@@ -404,25 +464,28 @@ impl Supervision for Table {
 
     fn comes_back(&self, pid: Pid, reason: &ExitReason) -> bool {
         let shard = self.shard(pid).lock();
-        shard.closed.is_none()
-            && shard.rows.get(&pid).is_some_and(|row| {
-                matches!(row.phase, Phase::Running) && row.terms.restart.after(reason) == Verdict::Restart
-            })
+        shard.rows.get(&pid.slot()).is_some_and(|row| {
+            shard.is_open_for(row.owner)
+                && matches!(row.phase, Phase::Running)
+                && row.terms.restart.after(reason) == Verdict::Restart
+        })
     }
 
     fn ended(&self, pid: Pid, reason: &ExitReason, _: Option<&StartError>) {
         let mut shard = self.shard(pid).lock();
-        let closed = shard.closed.is_some();
-        let Some(row) = shard.rows.get_mut(&pid) else { return };
-        let again =
-            !closed && matches!(row.phase, Phase::Running) && row.terms.restart.after(reason) == Verdict::Restart;
+        let Shard { closed, owner, rows } = &mut *shard;
+        let Some(row) = rows.get_mut(&pid.slot()) else { return };
+        let again = closed.is_none()
+            && *owner == Some(row.owner)
+            && matches!(row.phase, Phase::Running)
+            && row.terms.restart.after(reason) == Verdict::Restart;
         if again {
             row.phase = Phase::Restarting(None);
             drop(shard);
             self.report(End::Ended(pid, reason.clone()));
             return;
         }
-        let row = shard.rows.remove(&pid);
+        let row = rows.remove(&pid.slot());
         drop(shard);
         self.settle(pid, row);
     }
@@ -438,21 +501,18 @@ impl Supervision for Again {
     fn started(&self, pid: Pid) {
         let mut shard = self.table.shard(pid).lock();
         // One that is being terminated meanwhile stays where those who wait for its end look for it.
-        let is_due = |row: &Row| matches!(row.phase, Phase::Restarting(Some(_)));
-        if shard.rows.get(&self.old).is_some_and(is_due)
-            && let Some(mut row) = shard.rows.remove(&self.old)
-        {
+        let is_due = |row: &&mut Row| matches!(row.phase, Phase::Restarting(Some(_)));
+        if let Some(row) = shard.rows.get_mut(&pid.slot()).filter(|row| is_due(row)) {
             row.peer = row.living().clone();
             row.phase = Phase::Running;
-            shard.rows.insert(pid, row);
         }
     }
 
     fn comes_back(&self, pid: Pid, reason: &ExitReason) -> bool {
         let shard = self.table.shard(pid).lock();
-        match shard.rows.get(&self.old) {
+        match shard.rows.get(&pid.slot()).filter(|row| row.peer.pid() == self.old) {
             // It never came up: another attempt follows, unless somebody decided otherwise.
-            Some(row) => shard.closed.is_none() && matches!(row.phase, Phase::Restarting(_)),
+            Some(row) => shard.is_open_for(row.owner) && matches!(row.phase, Phase::Restarting(_)),
             None => {
                 drop(shard);
                 self.table.comes_back(pid, reason)
@@ -462,23 +522,24 @@ impl Supervision for Again {
 
     fn ended(&self, pid: Pid, reason: &ExitReason, never_up: Option<&StartError>) {
         let mut shard = self.table.shard(pid).lock();
-        let closed = shard.closed.is_some();
-        let Some(row) = shard.rows.get_mut(&self.old) else {
+        let Shard { closed, owner, rows } = &mut *shard;
+        let Some(row) = rows.get_mut(&pid.slot()).filter(|row| row.peer.pid() == self.old) else {
             drop(shard);
             return self.table.ended(pid, reason, never_up);
         };
         let error = never_up.cloned().unwrap_or_else(|| StartError::Init(reason.clone()));
         // An init that ignores ends the matter (OTP: H9).
-        let again = !closed && matches!(row.phase, Phase::Restarting(_)) && !matches!(error, StartError::Ignored);
+        let is_open = closed.is_none() && *owner == Some(row.owner);
+        let again = is_open && matches!(row.phase, Phase::Restarting(_)) && !matches!(error, StartError::Ignored);
         if again {
             row.phase = Phase::Restarting(None);
             drop(shard);
             self.table.report(End::RestartFailed(self.old, error));
             return;
         }
-        let row = shard.rows.remove(&self.old);
+        let row = rows.remove(&pid.slot());
         drop(shard);
-        self.table.settle(self.old, row);
+        self.table.settle(pid, row);
     }
 }
 
