@@ -17,7 +17,10 @@ const CHUNK: usize = if cfg!(freeboard_loom) { 2 } else { 512 };
 pub struct Chunks<T> {
     front: VecDeque<T>,
     /// Full chunks; most queues never have one, and pay one word for it.
-    #[expect(clippy::box_collection, reason = "every process has several of these queues, and nearly none has a middle")]
+    #[expect(
+        clippy::box_collection,
+        reason = "every process has several of these queues, and nearly none has a middle"
+    )]
     middle: Option<Box<VecDeque<VecDeque<T>>>>,
     back: VecDeque<T>,
 }

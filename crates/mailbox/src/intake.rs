@@ -304,6 +304,8 @@ impl<M, S> Intake<M, S> {
             fresh: mem::take(&mut shared.fresh),
         };
         self.signals.store(0, Ordering::Release);
+        // Whatever was accepted is received or returned by now.
+        self.handled.store(self.arrived.load(Ordering::Relaxed), Ordering::Relaxed);
         let wakers = (shared.task.take(), mem::replace(&mut shared.parked, Parked::Nobody));
         drop(shared);
         drop(wakers);

@@ -110,6 +110,16 @@ pub struct OfTag<M>(Tag<M>);
 #[derive(Debug)]
 pub struct OfKey<'a, M>(Tag<M>, Key<'a>);
 
+impl<P> Search<P> {
+    /// Whether this search wants that event, which is nowhere in the mailbox.
+    pub fn wants<M>(&mut self, event: &Event<M>) -> bool
+    where
+        P: Pattern<M>,
+    {
+        matches!(self.pattern.test(event), Test::Hit)
+    }
+}
+
 impl Search<AnyMessage> {
     /// Wants the oldest message and leaves notices where they are.
     pub fn any_message() -> Self {

@@ -109,6 +109,21 @@ pub trait Actor: Sized + Send + 'static {
     }
 }
 
+/// Makes a handler's future and runs it to its end, with panics in both turned into the reason.
+macro_rules! guarded {
+    ($make:expr) => {
+        match made(|| $make) {
+            Ok(handler) => caught(pin!(handler)).await,
+            Err(reason) => Err(reason),
+        }
+    };
+}
+
+/// Makes a handler's future: one that is no `async fn` runs user code here already.
+fn made<F>(make: impl FnOnce() -> F) -> Result<F, ExitReason> {
+    catch_unwind(AssertUnwindSafe(make)).map_err(panic_reason)
+}
+
 /// The life of an actor: what a child spec runs as a process's body. `args` runs here, in the actor's own task.
 ///
 /// A function that returns a block, not an `async fn`: the arguments of an `async fn` are stored twice, and this future is
@@ -145,10 +160,10 @@ pub fn run_actor<A: Actor>(
             // Replies that this handler drops wait for its verdict: `Err` is answered by the exit protocol, with the reason.
             cx.seat.core.set_handling(true);
             let verdict = match event {
-                Event::Message(message) => caught(pin!(state.handle(message, &mut cx))).await,
-                Event::Down(down) => caught(pin!(state.handle_down(*down, &mut cx))).await,
-                Event::Downs(downs) => caught(pin!(state.handle_downs(*downs, &mut cx))).await,
-                Event::Exit(exit) => caught(pin!(state.handle_exit(*exit, &mut cx))).await,
+                Event::Message(message) => guarded!(state.handle(message, &mut cx)),
+                Event::Down(down) => guarded!(state.handle_down(*down, &mut cx)),
+                Event::Downs(downs) => guarded!(state.handle_downs(*downs, &mut cx)),
+                Event::Exit(exit) => guarded!(state.handle_exit(*exit, &mut cx)),
                 _ => Ok(()),
             };
             match verdict {
@@ -161,7 +176,7 @@ pub fn run_actor<A: Actor>(
         };
         cx.seat.core.set_handling(true);
         // A terminate that fails gives the reason (OTP: F30).
-        caught(pin!(state.terminate(&reason, &mut cx))).await?;
+        guarded!(state.terminate(&reason, &mut cx))?;
         Err(reason)
     }
 }

@@ -10,6 +10,7 @@ use crate::addr::Addr;
 use crate::current;
 use crate::node::Node;
 use crate::reply::{CallError, Reply, Settle, Slot};
+use crate::seat::AnySeat;
 use crate::timer::{Action, Timer};
 use freeboard_mailbox::{Refused, SendError};
 use std::{
@@ -83,9 +84,16 @@ impl<M: Send + 'static, T: Send + 'static, F> fmt::Debug for Call<'_, M, T, F> {
 #[must_use = "the answer is lost unless this is awaited"]
 pub struct Pending<T: Send + 'static> {
     state: Sent<T>,
-    node: Option<Node>,
+    clock: Clock,
     within: Option<Duration>,
     timer: Option<Timer>,
+}
+
+/// Whose time a limit is measured in.
+enum Clock {
+    Of(Node),
+    /// The seat was not started when the request was sent; its node is known when it is.
+    Unstarted(Arc<dyn AnySeat>),
 }
 
 enum Sent<T> {
@@ -95,9 +103,12 @@ enum Sent<T> {
 
 impl<T: Send + 'static> Pending<T> {
     pub(crate) fn send<M: Send + 'static>(to: &Addr<M>, request: impl FnOnce(Reply<T>) -> M) -> Self {
-        let node = to.seat().core.node().cloned();
+        let clock = match to.seat().core.node() {
+            Some(node) => Clock::Of(node.clone()),
+            None => Clock::Unstarted(Arc::clone(to.seat()) as Arc<dyn AnySeat>),
+        };
         if current::pid().is_some_and(|caller| Some(caller) == to.pid()) {
-            return Self { state: Sent::Failed(Some(CallError::CallingSelf)), node, within: None, timer: None };
+            return Self { state: Sent::Failed(Some(CallError::CallingSelf)), clock, within: None, timer: None };
         }
         let slot = Slot::new();
         let state = match to.send(request(Reply::new(Arc::clone(&slot)))) {
@@ -112,11 +123,11 @@ impl<T: Send + 'static> Pending<T> {
                 }))
             }
         };
-        Self { state, node, within: None, timer: None }
+        Self { state, clock, within: None, timer: None }
     }
 
     fn drop_timer(&mut self) {
-        if let (Some(timer), Some(node)) = (self.timer.take(), &self.node) {
+        if let (Some(timer), Clock::Of(node)) = (self.timer.take(), &self.clock) {
             let _left = node.timers().cancel(timer, timer.at());
         }
     }
@@ -135,8 +146,19 @@ impl<T: Send + 'static> Future for Pending<T> {
             this.drop_timer();
             return Poll::Ready(answer);
         }
-        // A seat that was never started has no clock; its queue is dropped, and so answered, if it never is.
-        let (Some(limit), Some(node)) = (this.within, &this.node) else { return Poll::Pending };
+        let Some(limit) = this.within else { return Poll::Pending };
+        if let Clock::Unstarted(seat) = &this.clock {
+            // Without a clock the limit starts to run at the first start, which nudges this call. If there never is one,
+            // the queue is dropped, and so the call answered.
+            let mut life = seat.core().life.lock();
+            let Some(node) = seat.core().node().cloned() else {
+                life.rows().early_calls.push(Arc::clone(slot) as Arc<dyn Settle>);
+                return Poll::Pending;
+            };
+            drop(life);
+            this.clock = Clock::Of(node);
+        }
+        let Clock::Of(node) = &this.clock else { return Poll::Pending };
         match this.timer {
             None => {
                 if limit.is_zero() {

@@ -7,10 +7,11 @@
 //! What the signals do on the other side (`life.rs`).
 
 use crate::addr::Addr;
-use crate::life::{Link, Obligations};
+use crate::life::{Life, Link, Obligations};
 use crate::node::Node;
 use crate::seat::{AnySeat, Seat};
 use crate::start::{self, Birth, Kin, StartError};
+use crate::sync::MutexGuard;
 use crate::target::Target;
 use crate::timer::{Action, Timer};
 use crate::wire::{Peer, Signal};
@@ -68,7 +69,12 @@ impl<M: Send + 'static> Context<M> {
 
     /// Who started this process, if a process or a supervisor did.
     pub fn parent(&self) -> Option<Pid> {
-        self.seat.core.life.lock().parent.as_ref().map(|parent| parent.pid)
+        self.life()?.parent.as_ref().map(|parent| parent.pid)
+    }
+
+    /// This incarnation's state; `None` when it has ended, and the seat may be another one's.
+    fn life(&self) -> Option<MutexGuard<'_, Life>> {
+        self.seat.core.life_of(self.pid.generation())
     }
 
     /// The present instant on the node's clock.
@@ -85,7 +91,7 @@ impl<M: Send + 'static> Context<M> {
     ///
     /// The choice counts when a signal is received, not when it was sent (OTP: B9).
     pub fn trap_exit(&mut self, on: bool) -> bool {
-        std::mem::replace(&mut self.seat.core.life.lock().trap_exit, on)
+        self.life().is_some_and(|mut life| std::mem::replace(&mut life.trap_exit, on))
     }
 
     /// Links this process and the target: when one ends, the other gets an exit signal (OTP: B1–B3). Linking twice is one
@@ -102,7 +108,7 @@ impl<M: Send + 'static> Context<M> {
             return;
         }
         let token = {
-            let mut life = self.seat.core.life.lock();
+            let Some(mut life) = self.life() else { return };
             let rows = life.rows();
             if rows.links.contains_key(&peer.pid) {
                 return;
@@ -121,7 +127,7 @@ impl<M: Send + 'static> Context<M> {
     /// that is queued already stays (OTP: B11).
     pub fn unlink(&mut self, target: &(impl Target + ?Sized)) {
         let removed: Vec<Link> = {
-            let mut life = self.seat.core.life.lock();
+            let Some(mut life) = self.life() else { return };
             if let Some(parent) = &mut life.parent
                 && target.resolve(&self.node) == Some(parent.pid)
             {
@@ -142,7 +148,10 @@ impl<M: Send + 'static> Context<M> {
         let peer = self.peer_or_absent(target);
         let monitor = self.node.new_ref();
         let row = Row { pid: peer.pid, peer: peer.clone(), name: None, tag: None };
-        self.seat.core.life.lock().rows().watching.insert(monitor, row);
+        match self.life() {
+            Some(mut life) => life.rows().watching.insert(monitor, row),
+            None => return monitor,
+        }
         let me = self.me();
         if peer.pid != self.pid
             && (self.is_absent(&peer) || !peer.signal(Signal::Monitor { monitor, watcher: me.clone() }))
@@ -155,7 +164,7 @@ impl<M: Send + 'static> Context<M> {
     /// Takes a monitor back. When this returns, its `Down` will not be queued any more; one that is queued stays
     /// (OTP: C6). Answers whether the monitor was in force; unknown ones are accepted.
     pub fn demonitor(&mut self, monitor: Ref) -> bool {
-        let row = self.seat.core.life.lock().rows_if_any().and_then(|rows| rows.watching.take(monitor));
+        let row = self.life().and_then(|mut life| life.rows_if_any().and_then(|rows| rows.watching.take(monitor)));
         let Some(row) = row else { return false };
         if row.pid != self.pid {
             row.peer.signal(Signal::Demonitor { monitor });
@@ -209,7 +218,7 @@ impl<M: Send + 'static> Context<M> {
     }
 
     /// Starts a process; `row` is written here before the child can run, so none of its signals can come too early.
-    fn spawn_with<N, F, Fut>(&mut self, body: F, kin: Kin, row: impl FnOnce(&mut crate::life::Life, Peer)) -> Addr<N>
+    fn spawn_with<N, F, Fut>(&mut self, body: F, kin: Kin, row: impl FnOnce(&mut Life, Peer)) -> Addr<N>
     where
         N: Send + 'static,
         F: FnOnce(Context<N>) -> Fut + Send + 'static,
@@ -244,10 +253,12 @@ impl<M: Send + 'static> Context<M> {
 
     fn with_obligations(&mut self, work: impl FnOnce(&mut Obligations, Pid)) {
         // Taken out for the time of the call: a supervisor's table must not be entered under this process's lock.
-        let owed = self.seat.core.life.lock().obligations.take();
+        let owed = self.life().and_then(|mut life| life.obligations.take());
         if let Some(mut owed) = owed {
             work(&mut owed, self.pid);
-            self.seat.core.life.lock().obligations = Some(owed);
+            if let Some(mut life) = self.life() {
+                life.obligations = Some(owed);
+            }
         }
     }
 
@@ -279,7 +290,7 @@ impl<M: Send + 'static> Context<M> {
         let at = self.node.later(after);
         let (seat, incarnation) = (Arc::downgrade(&self.seat), self.pid.generation());
         // The process's lock is held meanwhile, so that a timer that is due at once finds its row to remove.
-        let mut life = self.seat.core.life.lock();
+        let mut life = self.life();
         let timer = self.node.timers().at(at, |number| {
             Action::Run(Box::new(move || {
                 let Some(seat) = seat.upgrade() else { return };
@@ -289,14 +300,16 @@ impl<M: Send + 'static> Context<M> {
                 drop(seat.intake.push_for(incarnation, message));
             }))
         });
-        life.rows().timers.push(timer);
+        if let Some(life) = &mut life {
+            life.rows().timers.push(timer);
+        }
         timer
     }
 
     /// Takes a timer back: the time that was left, or `None` if its message is queued already, or was received.
     pub fn cancel(&mut self, timer: Timer) -> Option<Duration> {
         let left = self.node.timers().cancel(timer, self.now());
-        if let Some(rows) = self.seat.core.life.lock().rows_if_any() {
+        if let Some(rows) = self.life().as_mut().and_then(|life| life.rows_if_any()) {
             rows.forget_timer(timer.number());
         }
         left

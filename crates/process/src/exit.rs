@@ -31,11 +31,7 @@ use crate::start::StartError;
 use crate::wire::{Peer, Signal};
 use freeboard_monitor::Row;
 use freeboard_signal::{ExitReason, Ref};
-use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    vec::IntoIter,
-};
+use std::{sync::Arc, vec::IntoIter};
 
 /// Observers told, or messages dropped, in one step: about half a millisecond when each of them has to be woken.
 const BATCH: usize = 512;
@@ -67,6 +63,7 @@ impl Exiting {
         let core = me.seat.core();
         let (reason, rows, obligations, dependents) = {
             let mut life = core.life.lock();
+            core.end();
             let reason = life.doom.get_or_insert(reason).clone();
             let Life { dependents, obligations, .. } = &mut *life;
             let (dependents, obligations) = (dependents.take(), obligations.take());
@@ -80,14 +77,18 @@ impl Exiting {
         if let Some(node) = core.node() {
             // The message of a timer is user data; its destructor may panic, and may hold a reply.
             for timer in rows.timers {
-                let cancel = || catch_unwind(AssertUnwindSafe(|| node.timers().cancel(timer, timer.at())));
-                drop(current::run_ending(me.pid, &reason, cancel));
+                let cancel = || {
+                    crate::task::quietly(|| {
+                        node.timers().cancel(timer, timer.at());
+                    })
+                };
+                current::run_ending(me.pid, &reason, cancel);
             }
         }
         for reply in parked {
             reply.settle(CallError::Exited(reason.clone()));
         }
-        report(&me, &reason);
+        crate::task::quietly(|| report(&me, &reason));
         let dependents = dependents.map(|d| d.take(&reason)).unwrap_or_default();
         Self {
             links: rows.links.into_values().collect::<Vec<_>>().into_iter(),
@@ -188,8 +189,9 @@ fn drop_caught(me: &Peer, reason: &ExitReason, remains: &mut dyn Remains, late: 
         | Signal::ParentExit { .. }
         | Signal::Down { .. } => {}
     };
-    let drop_one = || catch_unwind(AssertUnwindSafe(|| remains.drop_next(&mut keep)));
-    current::run_ending(me.pid, reason, drop_one).unwrap_or(true)
+    let mut more = true;
+    current::run_ending(me.pid, reason, || crate::task::quietly(|| more = remains.drop_next(&mut keep)));
+    more
 }
 
 /// Closes a seat on which nobody lives: what is queued is dropped, its callers hear `reason`.

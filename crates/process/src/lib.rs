@@ -39,6 +39,8 @@
 //! # Not guaranteed
 //! * An order between different senders (OTP: D5).
 //! * That code which never yields can be stopped: kill acts at the next await (OTP: A8).
+//! * Anything about an error type that panics in its destructor: a reason is shared, and whoever drops it last meets that
+//!   panic.
 //! * Anything after a panic in a destructor *during unwinding*, `panic = "abort"` or a stack overflow: Rust lets no
 //!   library catch these.
 

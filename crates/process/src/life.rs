@@ -15,6 +15,7 @@
 //! # Not here
 //! Locks, queues, tasks. The maps are allocated when the first link or monitor is made.
 
+use crate::reply::Settle;
 use crate::start::{Ack, Dependents, StartError, Supervision};
 use crate::timer::Timer;
 use crate::wire::{Peer, Signal};
@@ -68,6 +69,8 @@ pub(crate) struct Rows {
     pub(crate) timers: Vec<Timer>,
     /// The parent's exit, while it waits to be received ahead of the queue.
     pub(crate) urgent: VecDeque<Exit>,
+    /// Calls made before the first start, which have no clock yet.
+    pub(crate) early_calls: Vec<Arc<dyn Settle>>,
 }
 
 /// One linked peer and the tokens that hold the link.

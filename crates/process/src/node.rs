@@ -55,7 +55,7 @@ impl Node {
 
     /// A node on this backend.
     pub fn on(backend: impl Backend) -> Self {
-        let id = (backend.random() & 0xffff) as u32;
+        let id = backend.random() as u32; // the lower half of a random number
         let node = Self(Arc::new(Inner {
             backend: Arc::new(backend),
             table: Table::new(id),

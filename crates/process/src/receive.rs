@@ -37,9 +37,7 @@ pub trait Find<M> {
     fn find(&mut self, inbox: &mut Inbox<M, Signal>, budget: &mut usize) -> Step<M>;
 
     /// Whether the parent's exit may be handed out instead, ahead of the queue (deviation DEV-04).
-    fn takes_urgent(&self) -> bool {
-        false
-    }
+    fn takes_urgent(&mut self, exit: &Event<M>) -> bool;
 }
 
 /// Takes the oldest event, whatever it is.
@@ -51,7 +49,7 @@ impl<M> Find<M> for Oldest {
         inbox.pop().map_or(Step::Empty, Step::Found)
     }
 
-    fn takes_urgent(&self) -> bool {
+    fn takes_urgent(&mut self, _: &Event<M>) -> bool {
         true
     }
 }
@@ -59,6 +57,10 @@ impl<M> Find<M> for Oldest {
 impl<M, P: Pattern<M>> Find<M> for Search<P> {
     fn find(&mut self, inbox: &mut Inbox<M, Signal>, budget: &mut usize) -> Step<M> {
         inbox.step(self, budget)
+    }
+
+    fn takes_urgent(&mut self, exit: &Event<M>) -> bool {
+        self.wants(exit)
     }
 }
 
@@ -213,14 +215,19 @@ impl<M: Send + 'static> Context<M> {
         }
         let mut budget = LOOKS_PER_TURN;
         loop {
-            // After a fatal signal this process receives nothing any more; its task ends when this poll is over.
-            if self.seat.core.is_doomed() {
+            // After a fatal signal this process receives nothing any more; its task ends when this poll is over. Nor does a
+            // context that outlived its process: the seat may be another one's by now.
+            if self.seat.core.is_doomed() || !self.seat.core.is_living(self.pid().generation()) {
                 return Look::Yielded;
             }
-            if find.takes_urgent()
-                && let Some(exit) = self.seat.core.take_urgent()
-            {
-                return Look::Got(Event::Exit(Box::new(exit)));
+            if let Some(exit) = self.seat.core.take_urgent() {
+                let event = Event::Exit(Box::new(exit));
+                if find.takes_urgent(&event) {
+                    return Look::Got(event);
+                }
+                if let Event::Exit(exit) = event {
+                    self.seat.core.put_back_urgent(*exit);
+                }
             }
             match find.find(&mut self.inbox, &mut budget) {
                 Step::Found(event) => {

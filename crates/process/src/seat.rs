@@ -15,6 +15,7 @@
 //! | `home` | set by the first start, read by anybody | once |
 //! | `life` | the incarnation's own task; a start before the task exists | under its lock, which is uncontended |
 //! | `flags` | whoever applies signals: the incarnation's own task | read-modify-write |
+//! | `living` | the start, and the end of the incarnation | read-modify-write; the start and the end hold `life` or own it |
 //! | `handling` | the incarnation's own task | plain loads and stores |
 //!
 //! # Not here
@@ -22,7 +23,8 @@
 
 use crate::life::{Applied, Life};
 use crate::node::Node;
-use crate::sync::{AtomicUsize, Mutex, Ordering};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::task::quietly;
 use crate::wire::{Peer, Signal};
 use freeboard_mailbox::{Chunks, Entry, Event, Intake, Leftover};
 use freeboard_signal::{Exit, ExitReason, Pid};
@@ -39,6 +41,8 @@ pub(crate) struct Core {
     home: OnceLock<Home>,
     pub(crate) life: Mutex<Life>,
     flags: AtomicUsize,
+    /// The generation of the incarnation that lives here; 0 once its end has begun.
+    living: AtomicU64,
     /// Whether a handler of an actor runs: dropped replies wait for its verdict. Plain loads and stores.
     handling: AtomicUsize,
 }
@@ -81,6 +85,7 @@ impl<M: Send + 'static> Seat<M> {
                 home: OnceLock::new(),
                 life: Mutex::new(Life::default()),
                 flags: AtomicUsize::new(0),
+                living: AtomicU64::new(0),
                 handling: AtomicUsize::new(0),
             },
             intake: Intake::new(),
@@ -197,11 +202,32 @@ impl Core {
     }
 
     /// A new incarnation begins.
-    pub(crate) fn begin(&self, life: Life) {
-        let before = std::mem::replace(&mut *self.life.lock(), life);
-        drop(before); // It may hold user data, so it is dropped outside the lock.
+    pub(crate) fn begin(&self, incarnation: u64, life: Life) {
+        let mut before = std::mem::replace(&mut *self.life.lock(), life);
         self.flags.swap(0, Ordering::Relaxed);
         self.set_handling(false);
+        self.living.swap(incarnation, Ordering::Release);
+        // Calls that were made before the first start have a clock now.
+        for call in before.rows_if_any().map(|rows| std::mem::take(&mut rows.early_calls)).into_iter().flatten() {
+            call.nudge();
+        }
+        quietly(|| drop(before)); // It may hold user data, so it is dropped outside the lock.
+    }
+
+    /// The end of the incarnation has begun: its context is inert from now on.
+    pub(crate) fn end(&self) {
+        self.living.swap(0, Ordering::Release);
+    }
+
+    /// Whether that incarnation still lives: a context may outlive its process, and then does nothing.
+    pub(crate) fn is_living(&self, incarnation: u64) -> bool {
+        self.living.load(Ordering::Acquire) == incarnation
+    }
+
+    /// The state of that incarnation; `None` once its end has begun.
+    pub(crate) fn life_of(&self, incarnation: u64) -> Option<MutexGuard<'_, Life>> {
+        let life = self.life.lock();
+        self.is_living(incarnation).then_some(life)
     }
 
     pub(crate) fn is_doomed(&self) -> bool {
@@ -229,6 +255,12 @@ impl Core {
             self.flags.fetch_and(!URGENT, Ordering::Relaxed);
         }
         exit
+    }
+
+    /// An urgent exit that the present receive does not want.
+    pub(crate) fn put_back_urgent(&self, exit: Exit) {
+        self.life.lock().rows().urgent.push_front(exit);
+        self.raise(URGENT);
     }
 
     fn raise(&self, flag: usize) {

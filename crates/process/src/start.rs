@@ -218,7 +218,7 @@ impl Ready {
         if let Some((monitor, watcher)) = kin.watcher {
             life.rows().watchers.insert(monitor, watcher);
         }
-        seat.core.begin(life);
+        seat.core.begin(self.pid.generation(), life);
         if !seat.open(self.pid.generation()) {
             return false;
         }

@@ -87,11 +87,14 @@ impl Task {
 
     /// Leaves the running state: the body is dropped, the exit protocol begins.
     fn begin_exit(&mut self, reason: ExitReason) {
+        if !matches!(self.state, State::Running(_)) {
+            return;
+        }
         let State::Running(body) = std::mem::replace(&mut self.state, State::Over) else { return };
         let waiting = std::mem::take(&mut self.waiting);
         let (_, parked) = current::run(self.me.pid, waiting, || {
             // A destructor that panics here is not unwinding, so it can be caught.
-            let _caught = catch_unwind(AssertUnwindSafe(|| drop(body)));
+            quietly(|| drop(body));
         });
         self.state = State::Exiting(Box::new(Exiting::new(self.me.clone(), reason, parked)));
     }
@@ -114,7 +117,9 @@ impl Future for Task {
             }
             State::Over => {}
         }
-        self.state = State::Over;
+        // The reason may be user data, and this may be the last to hold it.
+        let over = std::mem::replace(&mut self.state, State::Over);
+        quietly(|| drop(over));
         Poll::Ready(())
     }
 }
@@ -138,6 +143,15 @@ impl fmt::Debug for Task {
 /// The reason for a caught panic. Its payload is user data: dropping it may panic in turn.
 pub(crate) fn panic_reason(payload: Box<dyn std::any::Any + Send>) -> ExitReason {
     let reason = ExitReason::from_panic(payload.as_ref(), String::new());
-    let _caught = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    quietly(|| drop(payload));
     reason
+}
+
+/// Runs user code whose panic concerns nobody; a payload whose destructor panics in turn is leaked.
+pub(crate) fn quietly(work: impl FnOnce()) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(work))
+        && let Err(again) = catch_unwind(AssertUnwindSafe(|| drop(payload)))
+    {
+        std::mem::forget(again);
+    }
 }

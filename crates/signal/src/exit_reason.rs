@@ -1,7 +1,8 @@
 //! Why a process ended.
 //!
 //! Invariants: cloning a reason never copies its payload, so one death can be told to a hundred thousand observers; kill
-//! is a signal, not a reason anyone can give (deviation DEV-08), so only the runtime makes [`ExitReason::Killed`].
+//! is a signal (deviation DEV-08), so giving the reason [`ExitReason::Killed`] by hand is an ordinary exit that can be
+//! trapped.
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -21,7 +22,7 @@ pub enum ExitReason {
     Shutdown,
     /// It was asked to stop, and this is why.
     ShutdownWith(Arc<str>),
-    /// It was killed: the signal that cannot be trapped (OTP: A5).
+    /// It was killed by the signal that cannot be trapped (OTP: A5).
     Killed,
     /// Made up by the observer's side: there was no such process when the request reached it (OTP: A7).
     NoProc,

@@ -3,6 +3,8 @@
 //! Most tests run in the simulator, over many seeds where an order matters; the rest on a hand-driven backend
 //! (`stepper.rs`), where a test says which task is polled or dropped next, and on real worker threads.
 
+#![expect(clippy::unwrap_used, reason = "helpers of tests fail the test, as tests do")]
+
 mod actor;
 mod addr;
 mod after;
@@ -11,6 +13,7 @@ mod demonitor;
 mod exit_reasons;
 mod kill_points;
 mod links;
+mod links_crossed;
 mod monitors;
 mod order;
 mod panics;
@@ -22,6 +25,7 @@ mod sim_replay;
 mod soak;
 mod spawn;
 mod stepper;
+mod strike;
 mod support;
 mod timers;
 mod trap_exit;

@@ -46,13 +46,7 @@ struct Sleep {
 impl Stepper {
     pub(crate) fn new() -> (Self, Node) {
         let now = Sim::seed(0).run(async |node: Node| node.now());
-        let state = State {
-            tasks: Vec::new(),
-            ready: VecDeque::new(),
-            sleepers: BTreeMap::new(),
-            sleeps: 0,
-            now,
-        };
+        let state = State { tasks: Vec::new(), ready: VecDeque::new(), sleepers: BTreeMap::new(), sleeps: 0, now };
         let stepper = Self(Arc::new(Shared(Mutex::new(state))));
         let node = Node::on(stepper.clone());
         (stepper, node)
@@ -124,8 +118,13 @@ impl Stepper {
         drop(future);
     }
 
-    /// How many timers of that node are set, none or some: a probe makes the timer service look at them.
+    /// Whether any timer of that node is set: a probe makes the timer service look at them.
     pub(crate) fn has_timers(&self, node: &Node) -> bool {
+        self.settle();
+        while self.is_due() {
+            self.jump();
+            self.settle();
+        }
         let probe = node.spawn(async |mut cx: Context<()>| {
             cx.sleep(Duration::from_nanos(1)).await;
             Ok(())
@@ -135,6 +134,12 @@ impl Stepper {
         self.settle();
         assert!(probe.ended().is_some(), "the probe is the first to be woken");
         !self.0.0.lock().sleepers.is_empty()
+    }
+
+    /// Whether a sleeper should have been woken by now.
+    fn is_due(&self) -> bool {
+        let state = self.0.0.lock();
+        state.sleepers.first_key_value().is_some_and(|((at, _), _)| *at <= state.now)
     }
 
     /// Drops everything that is left.
@@ -179,7 +184,7 @@ impl Wake for TaskWaker {
     fn wake(self: Arc<Self>) {
         let mut state = self.shared.0.lock();
         let slot = &mut state.tasks[self.task];
-        if !slot.ready && !std::mem::replace(&mut slot.ready, true) {
+        if !std::mem::replace(&mut slot.ready, true) {
             state.ready.push_back(self.task);
         }
     }

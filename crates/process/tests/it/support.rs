@@ -151,18 +151,27 @@ pub(crate) async fn pause(node: &Node, time: Duration) {
     clock.call(|reply| reply).forever().await.unwrap();
 }
 
-/// Waits for the end of that process and answers its reason.
-pub(crate) async fn ended<M: Send + 'static>(node: &Node, addr: &Addr<M>) -> ExitReason {
-    let target = addr.clone();
+/// Watches that process from now on; the future answers its reason when it has ended.
+pub(crate) async fn watch<M: Send + 'static>(node: &Node, addr: &Addr<M>) -> impl Future<Output = ExitReason> {
+    let (target, addr) = (addr.clone(), addr.clone());
     let watcher = node.spawn(async move |mut cx: Context<Reply<()>>| {
         let monitor = cx.monitor(&target);
+        cx.recv_message().await.send(());
         let _down = cx.recv_down(monitor).await;
         drop(target);
         cx.recv_message().await.send(());
         Ok(())
     });
     watcher.call(|reply| reply).forever().await.unwrap();
-    addr.ended().unwrap()
+    async move {
+        watcher.call(|reply| reply).forever().await.unwrap();
+        addr.ended().unwrap()
+    }
+}
+
+/// Waits for the end of that process and answers its reason.
+pub(crate) async fn ended<M: Send + 'static>(node: &Node, addr: &Addr<M>) -> ExitReason {
+    watch(node, addr).await.await
 }
 
 /// Runs `body` as a process and answers what it came to; fails if it ended otherwise.

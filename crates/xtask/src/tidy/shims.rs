@@ -6,7 +6,8 @@ use super::Finding;
 use crate::source::code_only;
 use crate::tree::{Tree, numbered};
 
-const MODELLED: [&str; 4] = ["crates/mailbox/src/", "crates/monitor/src/", "crates/process/src/", "crates/supervisor/src/"];
+const MODELLED: [&str; 4] =
+    ["crates/mailbox/src/", "crates/monitor/src/", "crates/process/src/", "crates/supervisor/src/"];
 
 const REAL: [&str; 5] = ["std::sync::atomic", "std::sync::Mutex", "std::sync::RwLock", "parking_lot::", "loom::"];
 
@@ -18,7 +19,12 @@ pub(super) fn check(tree: &Tree) -> Vec<Finding> {
         for (line, text) in numbered(&code_only(&file.text)) {
             if let Some(real) = REAL.iter().find(|real| text.contains(**real)) {
                 let what = format!("`{real}` outside the shim");
-                findings.push(Finding::new(&file.path, line, what, "take it from `crate::sync`, so that loom models it"));
+                findings.push(Finding::new(
+                    &file.path,
+                    line,
+                    what,
+                    "take it from `crate::sync`, so that loom models it",
+                ));
             }
         }
     }

@@ -1,0 +1,354 @@
+//! User code that panics where the runtime runs it: destructors, payloads, `Display`; nobody else may be harmed.
+
+use crate::support::{Again, Journal, Notes, ended, inside, oops, settle, step_aside};
+use freeboard_process::{Addr, Birth, Context, ExitReason, Launch, Launcher, Node, Reply, Sim};
+use std::{cell::Cell, error::Error, fmt, sync::Arc, sync::OnceLock, time::Duration};
+use tracing::{Event, Level, Metadata, Subscriber, span};
+
+thread_local! {
+    /// Warnings on this thread, while somebody counts them.
+    static WARNINGS: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Counts the warnings of its own thread, and formats their fields as a real subscriber does.
+struct Counting;
+
+/// Answers how many warnings there were on this thread during `work`.
+///
+/// The subscriber is the program's, not the thread's: tracing asks one subscriber alone from whichever thread meets a
+/// call site first, so a thread's own would now and then not be asked.
+pub(crate) fn warnings(work: impl FnOnce()) -> usize {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| tracing::subscriber::set_global_default(Counting).unwrap());
+    WARNINGS.set(Some(0));
+    work();
+    WARNINGS.take().unwrap()
+}
+
+impl Subscriber for Counting {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        *metadata.level() == Level::WARN
+    }
+
+    fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
+        span::Id::from_u64(1)
+    }
+
+    fn record(&self, _: &span::Id, _: &span::Record<'_>) {}
+
+    fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
+
+    fn event(&self, event: &Event<'_>) {
+        if let Some(count) = WARNINGS.get() {
+            WARNINGS.set(Some(count + 1));
+            let mut text = String::new();
+            event.record(&mut |field: &tracing::field::Field, value: &dyn fmt::Debug| {
+                text.push_str(&format!("{field}={value:?} "));
+            });
+        }
+    }
+
+    fn enter(&self, _: &span::Id) {}
+
+    fn exit(&self, _: &span::Id) {}
+}
+
+/// Panics when it is dropped, unless a panic is under way already: that would end the program.
+struct Bomb;
+
+impl Drop for Bomb {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("a destructor panics");
+        }
+    }
+}
+
+/// What a watcher, a linked trapper and a caller of that process hear at its end, and whether a neighbour still serves.
+async fn aftermath<M: Send + 'static>(
+    node: &Node,
+    victim: Addr<M>,
+    blow: impl FnOnce(&Addr<M>) + Send + 'static,
+) -> Vec<String> {
+    let neighbour = node.spawn(async |mut cx: Context<Reply<()>>| {
+        loop {
+            cx.recv_message().await.send(());
+        }
+    });
+    settle(node).await;
+    let heard = inside(node, async move |mut cx: Context<()>| {
+        cx.trap_exit(true);
+        cx.link(&victim);
+        let monitor = cx.monitor(&victim);
+        step_aside().await;
+        blow(&victim);
+        let down = cx.recv_down(monitor).after(Duration::from_secs(1)).await;
+        let exit = cx.recv().after(Duration::from_secs(1)).await;
+        vec![
+            down.map_or_else(|| "no DOWN".to_owned(), |down| format!("DOWN {}", down.reason)),
+            match exit {
+                Some(freeboard_process::Event::Exit(exit)) => format!("EXIT {}", exit.reason),
+                other => format!("no EXIT: {other:?}"),
+            },
+        ]
+    })
+    .await;
+    neighbour.call(|reply| reply).await.unwrap();
+    heard
+}
+
+fn both(reason: &str) -> [String; 2] {
+    [format!("DOWN {reason}"), format!("EXIT {reason}")]
+}
+
+// OTP: A1, A3
+#[test]
+fn a_state_that_panics_in_drop_harms_no_observer_and_changes_no_reason() {
+    for seed in 0..50 {
+        Sim::seed(seed).run(async |node: Node| {
+            let victim = node.spawn(async |mut cx: Context<()>| {
+                let _state = Bomb;
+                cx.recv_message().await;
+                Ok(())
+            });
+            assert_eq!(aftermath(&node, victim, |v| v.kill()).await, both("killed"));
+        });
+    }
+}
+
+// OTP: A3
+#[test]
+fn a_local_that_panics_while_the_body_returns_is_a_panic_of_the_body() {
+    Sim::seed(1).run(async |node: Node| {
+        let victim = node.spawn(async |mut cx: Context<()>| {
+            let _state = Bomb;
+            cx.recv_message().await;
+            Ok(())
+        });
+        assert_eq!(aftermath(&node, victim, |v| v.cast(())).await, both("panic: a destructor panics"));
+    });
+}
+
+// OTP: A1, A12
+#[test]
+fn queued_messages_that_panic_in_drop_do_not_keep_the_others_from_being_dropped() {
+    for seed in 0..50 {
+        Sim::seed(seed).run(async |node: Node| {
+            let dropped = Journal::new();
+            let victim = node.spawn(async |mut cx: Context<(Option<Bomb>, Notes<u32>)>| {
+                // Looked at and left, so that some wait in the receiver and the rest at the senders' end.
+                cx.recv_where(|_| false).await;
+                Ok(())
+            });
+            for n in 0..4 {
+                victim.cast(((n % 2 == 0).then(|| Bomb), Notes(dropped.clone(), n)));
+            }
+            settle(&node).await;
+            for n in 4..8 {
+                victim.cast(((n % 2 == 0).then(|| Bomb), Notes(dropped.clone(), n)));
+            }
+            assert_eq!(aftermath(&node, victim, |v| v.kill()).await, both("killed"));
+            assert_eq!(dropped.take(), [0, 1, 2, 3, 4, 5, 6, 7]);
+        });
+    }
+}
+
+// OTP: A1
+#[test]
+fn a_timer_whose_message_panics_in_drop_does_not_stop_the_exit_protocol() {
+    Sim::seed(1).run(async |node: Node| {
+        let victim = node.spawn(async |mut cx: Context<Option<Bomb>>| {
+            cx.send_after(Duration::from_secs(60), Some(Bomb));
+            cx.send_after(Duration::from_secs(61), Some(Bomb));
+            cx.recv_message().await;
+            Ok(())
+        });
+        assert_eq!(aftermath(&node, victim, |v| v.kill()).await, both("killed"));
+    });
+}
+
+// OTP: F22
+#[test]
+fn continuations_that_panic_in_drop_are_dropped_all_the_same() {
+    Sim::seed(1).run(async |node: Node| {
+        let dropped = Journal::new();
+        let notes = dropped.clone();
+        let victim = node.spawn(async move |mut cx: Context<(Bomb, Notes<u32>)>| {
+            for n in 0..3 {
+                cx.then((Bomb, Notes(notes.clone(), n)));
+            }
+            cx.recv_message().await;
+            Ok(())
+        });
+        assert_eq!(aftermath(&node, victim, |v| v.kill()).await, both("killed"));
+        assert_eq!(dropped.take(), [0, 1, 2]);
+    });
+}
+
+/// A payload whose own destructor panics.
+#[derive(Debug)]
+struct Payload;
+
+impl Drop for Payload {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            panic!("a payload panics");
+        }
+    }
+}
+
+/// Panics in drop with a payload that does the same.
+struct Shell;
+
+impl Drop for Shell {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            std::panic::panic_any(Payload);
+        }
+    }
+}
+
+// OTP: A3
+#[test]
+fn a_panic_payload_that_panics_in_drop_is_caught_too() {
+    Sim::seed(1).run(async |node: Node| {
+        let victim = node.spawn(async |mut cx: Context<()>| {
+            cx.recv_message().await;
+            std::panic::panic_any(Payload)
+        });
+        let heard = aftermath(&node, victim, |v| v.cast(())).await;
+        assert_eq!(heard, both("panic: panic with a payload that is no text"));
+    });
+}
+
+// OTP: A3
+#[test]
+fn a_destructor_whose_payload_panics_in_drop_is_caught_too() {
+    Sim::seed(1).run(async |node: Node| {
+        let state = node.spawn(async |mut cx: Context<()>| {
+            let _state = Shell;
+            cx.recv_message().await;
+            Ok(())
+        });
+        assert_eq!(aftermath(&node, state, |v| v.kill()).await, both("killed"));
+        let queue = node.spawn(async |mut cx: Context<Shell>| {
+            cx.recv_where(|_| false).await;
+            Ok(())
+        });
+        queue.cast(Shell);
+        queue.cast(Shell);
+        assert_eq!(aftermath(&node, queue, |v| v.kill()).await, both("killed"));
+    });
+}
+
+/// An error whose destructor panics.
+#[derive(Debug)]
+struct Mine;
+
+impl Drop for Mine {
+    fn drop(&mut self) {
+        drop(Bomb);
+    }
+}
+
+impl fmt::Display for Mine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("mine")
+    }
+}
+
+impl Error for Mine {}
+
+/// An error that cannot be shown.
+#[derive(Debug)]
+struct Unspeakable;
+
+impl fmt::Display for Unspeakable {
+    fn fmt(&self, _: &mut fmt::Formatter<'_>) -> fmt::Result {
+        panic!("an error that cannot be shown")
+    }
+}
+
+impl Error for Unspeakable {}
+
+// OTP: A1
+#[test]
+fn a_reason_that_panics_when_it_is_reported_still_reaches_every_observer() {
+    let count = warnings(|| {
+        Sim::seed(1).run(async |node: Node| {
+            let victim = node.spawn(async |mut cx: Context<()>| {
+                cx.recv_message().await;
+                Err(Unspeakable.into())
+            });
+            let heard = inside(&node, async move |mut cx: Context<()>| {
+                let monitor = cx.monitor(&victim);
+                victim.cast(());
+                let down = cx.recv_down(monitor).after(Duration::from_secs(1)).await;
+                matches!(down, Some(down) if matches!(down.reason, ExitReason::Error(_)))
+            });
+            assert!(heard.await);
+        });
+    });
+    assert_eq!(count, 1);
+}
+
+// OTP: A3
+#[test]
+fn a_panicking_terminate_harms_no_neighbour() {
+    use freeboard_process::{Actor, Ended, InitError, run_actor};
+    struct Sore(Bomb);
+    impl Actor for Sore {
+        type Msg = ();
+        type Args = ();
+        async fn init((): (), _: &mut Context<()>) -> Result<Self, InitError> {
+            Ok(Self(Bomb))
+        }
+        async fn handle(&mut self, (): (), _: &mut Context<()>) -> Ended {
+            Err(oops("handler"))
+        }
+        async fn terminate(&mut self, _: &ExitReason, _: &mut Context<()>) {
+            panic!("terminate");
+        }
+    }
+    for seed in 0..50 {
+        Sim::seed(seed).run(async |node: Node| {
+            let victim = node.spawn(async |cx| run_actor::<Sore>(|| (), cx).await);
+            let heard = aftermath(&node, victim.clone(), |v| v.cast(())).await;
+            // Whichever of the two panics is the later one: everybody hears the same.
+            assert_eq!(heard, both(&victim.ended().unwrap().to_string()));
+            assert!(heard[0].starts_with("DOWN panic: "), "{heard:?}");
+        });
+    }
+}
+
+// OTP: A12
+#[test]
+fn a_seat_that_comes_back_survives_messages_that_panic_in_drop() {
+    Sim::seed(1).run(async |node: Node| {
+        let launcher = Launcher::new(|mut cx: Context<(Option<Bomb>, Option<Reply<u64>>)>| {
+            Box::pin(async move {
+                let (_, reply) = cx.recv_where(|(_, reply)| reply.is_some()).await;
+                if let Some(reply) = reply {
+                    reply.send(cx.pid().generation());
+                }
+                std::future::pending().await
+            })
+        });
+        let addr = launcher.addr();
+        for _ in 0..5 {
+            let pid = launcher.prepare(&node).unwrap().pid();
+            let birth = Birth { supervision: Some(Arc::new(Again)), ..Birth::default() };
+            assert!(launcher.launch(&node, pid, birth));
+            addr.cast((Some(Bomb), None));
+            addr.cast((Some(Bomb), None));
+            assert_eq!(addr.call(|reply| (None, Some(reply))).await.unwrap(), pid.generation());
+            addr.kill();
+            settle(&node).await;
+            assert_eq!(addr.pid(), None);
+        }
+        drop(launcher);
+        assert!(matches!(addr.ended(), Some(ExitReason::NoProc)));
+        let after = node.spawn(async |_cx: Context<()>| Ok(()));
+        assert!(matches!(ended(&node, &after).await, ExitReason::Normal));
+    });
+}
