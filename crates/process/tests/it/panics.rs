@@ -241,24 +241,6 @@ fn a_destructor_whose_payload_panics_in_drop_is_caught_too() {
     });
 }
 
-/// An error whose destructor panics.
-#[derive(Debug)]
-struct Mine;
-
-impl Drop for Mine {
-    fn drop(&mut self) {
-        drop(Bomb);
-    }
-}
-
-impl fmt::Display for Mine {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("mine")
-    }
-}
-
-impl Error for Mine {}
-
 /// An error that cannot be shown.
 #[derive(Debug)]
 struct Unspeakable;
