@@ -11,7 +11,7 @@ use tokio::runtime::Runtime;
 
 use crate::freeboard_side;
 use crate::instance::{INSTANCES, QueueKind};
-use crate::machine::WORKERS;
+use crate::machine::{Ticks, WORKERS};
 use crate::mix::mix;
 use crate::naive::queue::{Desk, Door, Inbox, Mail, counted};
 use crate::naive::serial::start_child;
@@ -36,18 +36,23 @@ pub struct Calibration {
     pub curve: Curve,
     /// Processor time of one Freeboard start, in microseconds.
     pub freeboard_us: f64,
+    /// Cores that other programs left alone meanwhile.
+    pub cores_left: f64,
 }
 
 /// Measures both on `runtime`; takes about a second.
 #[must_use]
 pub fn calibrate(runtime: &Runtime, kind: QueueKind) -> Calibration {
+    let before = Ticks::now();
     let points = match kind {
         QueueKind::Linked => on_a_worker(runtime, scan_points(linked::mailbox)),
         QueueKind::Contiguous => on_a_worker(runtime, scan_points(contiguous::mailbox)),
     };
     let core_us =
         freeboard_side::start_many(runtime, FREEBOARD_STARTS) as f64 * WORKERS.min(crate::machine::cores()) as f64;
-    Calibration { curve: Curve::new(points), freeboard_us: core_us / FREEBOARD_STARTS as f64 }
+    let cores = crate::machine::cores();
+    let cores_left = before.zip(Ticks::now()).map_or(cores as f64, |(before, now)| now.cores_left(&before, cores));
+    Calibration { curve: Curve::new(points), freeboard_us: core_us / FREEBOARD_STARTS as f64, cores_left }
 }
 
 /// Runs `work` as a task, as the supervisors are, and not on the calling thread: there each wake would cross threads.

@@ -117,6 +117,12 @@ impl<'out> Report<'out> {
             Outcome::Close => "too close to call",
         };
         self.line(&format!("             The storm leaves {left} on each ({:.1} x q*): {verdict}.", scenario.ratio()));
+        if options.variants.contains(&Variant::Indexed) && scenario.predicted(Variant::Indexed) == Outcome::Close {
+            self.line(&format!(
+                "             indexed: its heartbeats may wait {:.1} s behind the storm, close to its lease of 2 s.",
+                scenario.silence_s()
+            ));
+        }
         if is_trace && let Some(headroom) = scenario.headroom() {
             self.line(&format!(
                 "Headroom     {headroom:.2} = q* / queue after your worst storm; below 1 it tips over."

@@ -10,6 +10,7 @@ use crate::instance::{INSTANCES, Variant};
 use crate::machine::WORKERS;
 use crate::plan::{LOST_SHARE, Plan, STORM_US, Storm, WARM_UP_US};
 use crate::predict::{Budget, Outcome, queue_after_storm};
+use crate::ring::{HEARTBEAT_US, TTL_US};
 use crate::stopwatch::{MILLI, SECOND};
 
 /// Sessions lost at least, unless the user says otherwise.
@@ -51,6 +52,7 @@ pub struct Scenario {
     cores: usize,
     freeboard_us: f64,
     serial_us: f64,
+    cores_left: f64,
 }
 
 impl Scenario {
@@ -113,6 +115,7 @@ impl Scenario {
             cores,
             freeboard_us: calibration.freeboard_us,
             serial_us: calibration.curve.base_us(),
+            cores_left: calibration.cores_left,
         }
     }
 
@@ -137,9 +140,20 @@ impl Scenario {
         self.storm.count * LOST_SHARE
     }
 
+    /// How long a member may be silent whose heartbeats wait behind the storm, in seconds: a heartbeat, and the time in
+    /// which a serial supervisor that scans nothing works the storm off with the cores that others leave.
+    #[must_use]
+    pub fn silence_s(&self) -> f64 {
+        let cores = self.cores_left.min(WORKERS as f64).max(0.1);
+        let served_per_s = cores * SECOND as f64 / (self.serial_us * AROUND_INIT);
+        let spare_per_s = (served_per_s - self.baseline_per_s).max(1.0);
+        HEARTBEAT_US as f64 / SECOND as f64 + self.storm.count as f64 / spare_per_s
+    }
+
     /// What is foreseen for `variant`.
     ///
-    /// The two that do not scan can only fail if ordinary traffic alone is more than the cores can serve.
+    /// The two that do not scan can only fail if ordinary traffic alone is more than the cores can serve, and the one
+    /// whose heartbeats share the queue if the storm silences them for nearly as long as its lease.
     #[must_use]
     pub fn predicted(&self, variant: Variant) -> Outcome {
         let used = self.baseline_per_s / SECOND as f64;
@@ -147,12 +161,23 @@ impl Scenario {
             Variant::Naive(_) => Outcome::of_ratio(self.ratio()),
             Variant::Indexed => {
                 let share = budget(self.baseline_per_s, self.cores).share;
-                Outcome::of_ratio(used / INSTANCES as f64 * self.serial_us / share)
+                match Outcome::of_ratio(used / INSTANCES as f64 * self.serial_us / share) {
+                    Outcome::Recover if self.silence_s() > LEASE_MARGIN * TTL_US as f64 / SECOND as f64 => {
+                        Outcome::Close
+                    }
+                    outcome => outcome,
+                }
             }
             Variant::Freeboard => Outcome::of_ratio(used * self.freeboard_us / self.cores.min(WORKERS) as f64),
         }
     }
 }
+
+/// The share of a lease up to which a silence is no danger to it.
+const LEASE_MARGIN: f64 = 0.85;
+
+/// What a start costs in a storm, as a multiple of one alone: the caches are full of other starts.
+const AROUND_INIT: f64 = 1.25;
 
 /// One instance's budget; the supervisors share the runtime's workers, however many cores there are.
 fn budget(lambda: f64, cores: usize) -> Budget {

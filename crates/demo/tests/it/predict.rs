@@ -1,7 +1,11 @@
 //! The prediction: the curve, its crossing, and the band in which nothing is foretold.
 
+use freeboard_demo::calibrate::Calibration;
+use freeboard_demo::cli::Options;
+use freeboard_demo::instance::{QueueKind, Variant};
 use freeboard_demo::plan::Plan;
 use freeboard_demo::predict::{Budget, Curve, Outcome, Point, queue_after_storm};
+use freeboard_demo::scenario::Scenario;
 use freeboard_demo::stopwatch::SECOND;
 
 fn curve(points: &[(u64, f64)]) -> Curve {
@@ -56,4 +60,16 @@ fn the_queue_after_a_storm_is_what_came_less_what_could_be_served() {
     assert!((50_000.0..60_000.0).contains(&left), "{left}");
     let small = Plan::storm_of(6_000, 15_000, 12 * SECOND, 42);
     assert_eq!(queue_after_storm(&small, &measured(), 2.0 / 3.0, 3), 0.0);
+}
+
+#[test]
+fn heartbeats_behind_the_storm_are_too_close_to_call_when_others_use_a_core() {
+    let with_cores = |cores_left| {
+        let calibration = Calibration { curve: measured(), freeboard_us: 12.0, cores_left };
+        let scenario = Scenario::built_in(&Options::default(), &calibration, 2);
+        let variants = [Variant::Naive(QueueKind::Linked), Variant::Indexed, Variant::Freeboard];
+        variants.map(|variant| scenario.predicted(variant))
+    };
+    assert_eq!(with_cores(2.0), [Outcome::Collapse, Outcome::Recover, Outcome::Recover]);
+    assert_eq!(with_cores(1.0), [Outcome::Collapse, Outcome::Close, Outcome::Recover]);
 }
