@@ -5,31 +5,15 @@
 use freeboard::prelude::*;
 use std::error::Error;
 
-#[derive(Debug)]
+#[derive(Message)]
 enum Letter {
     Junk(u64),
-    Ack { id: u64 },
+    Ack {
+        #[key]
+        id: u64,
+    },
 }
 
-impl Message for Letter {
-    const TAGS: &'static [&'static str] = &["Junk", "Ack"];
-
-    fn tag(&self) -> Tag<Self> {
-        match self {
-            Self::Junk(_) => const { tag_named("Junk") },
-            Self::Ack { .. } => const { tag_named("Ack") },
-        }
-    }
-
-    fn key(&self) -> Option<Key<'_>> {
-        match self {
-            Self::Junk(_) => None,
-            Self::Ack { id } => Some((*id).into()),
-        }
-    }
-}
-
-const ACK: Tag<Letter> = tag_named("Ack");
 const FLOOD: u64 = 1_000_000;
 
 #[tokio::main(flavor = "multi_thread", worker_threads = 2)]
@@ -42,13 +26,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
         // The first one looks at the whole flood, once, and leaves it in its place.
         me.cast(Letter::Ack { id: 1 });
-        cx.recv_key(ACK, 1_u64).await;
+        cx.recv_key(Letter::TAG_ACK, 1_u64).await;
         println!("first receive behind {FLOOD} messages: looked at {}", cx.inspected());
 
         // From then on it costs what it costs in an empty mailbox.
         let before = cx.inspected();
         me.cast(Letter::Ack { id: 2 });
-        cx.recv_key(ACK, 2_u64).await;
+        cx.recv_key(Letter::TAG_ACK, 2_u64).await;
         println!("second receive: looked at {}", cx.inspected() - before);
 
         // Nothing was lost and nothing changed its place.

@@ -3,6 +3,7 @@
 //! | row | what | file |
 //! |---|---|---|
 //! | 1, 2 | tell, one and four producers | `tell.rs` |
+//! | 1, 2 | the same without processes: mailbox and channel alone | `raw.rs` |
 //! | 3, 4 | call, one and 64 callers | `call.rs` |
 //! | 5 | spawn and stop | `spawn.rs` |
 //! | 6 | memory | `memory.rs` |
@@ -20,6 +21,7 @@ mod children;
 mod fan_out;
 pub(crate) mod junk;
 mod memory;
+mod raw;
 mod restart;
 mod selective;
 mod spawn;
@@ -44,7 +46,9 @@ pub struct Row {
 /// Every row there is.
 pub const ROWS: &[Row] = &[
     timed(1, tell::one_to_one),
+    timed(1, raw::one_to_one),
     timed(2, tell::four_to_one),
+    timed(2, raw::four_to_one),
     timed(3, call::one_caller),
     timed(4, call::many_callers),
     timed(5, spawn::measure),

@@ -36,8 +36,8 @@
 //! # }
 //! ```
 //!
-//! The crates behind this one, lowest first: `freeboard-signal`, `freeboard-mailbox`, `freeboard-monitor`,
-//! `freeboard-process`, `freeboard-supervisor`. This crate holds re-exports only.
+//! The crates behind this one, lowest first: `freeboard-signal`, `freeboard-mailbox`, `freeboard-derive`,
+//! `freeboard-monitor`, `freeboard-process`, `freeboard-supervisor`. This crate holds re-exports only.
 
 pub use freeboard_mailbox as mailbox;
 pub use freeboard_process as process;
@@ -45,10 +45,37 @@ pub use freeboard_signal as signal;
 pub use freeboard_supervisor as supervisor;
 
 /// Everything a service needs day to day.
+///
+/// ```
+/// use freeboard::prelude::*;
+/// use std::time::Duration;
+///
+/// #[derive(Message)]
+/// enum Voice { Ack { #[key] id: u64, who: String }, Data(String), Stop }
+///
+/// # Sim::seed(1).run(async |node: Node| {
+/// # let (done, heard) = tokio::sync::oneshot::channel();
+/// node.spawn(async |mut cx: Context<Voice>| {
+///     cx.addr().cast(Voice::Data("hm".into()));
+///     cx.addr().cast(Voice::Ack { id: 7, who: "sfu".into() });
+///     let wanted = 7_u64;
+///     let who = receive! { cx;
+///         Voice::Ack { who, .. } [wanted] => who,
+///         Voice::Data(text) if text.len() > 3 => text,
+///         Voice::Stop => return Ok(());
+///         after Duration::from_secs(1) => return Err(ExitReason::Shutdown)
+///     };
+///     # let _ = done.send(who);
+///     Ok(())
+/// });
+/// # assert_eq!(heard.await.unwrap(), "sfu");
+/// # });
+/// ```
 pub mod prelude {
+    pub use freeboard_derive::Message;
     pub use freeboard_mailbox::{Event, Key, Message, Refused, SendError, Tag, tag_named};
     pub use freeboard_process::{
-        Actor, Addr, CallError, Context, Ended, InitError, Node, Reply, Sim, StartError, Timer, WeakAddr,
+        Actor, Addr, CallError, Context, Ended, InitError, Node, Reply, Sim, StartError, Timer, WeakAddr, receive,
     };
     pub use freeboard_signal::{Down, Exit, ExitReason, Pid, Ref};
     pub use freeboard_supervisor::{

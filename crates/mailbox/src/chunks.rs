@@ -1,47 +1,98 @@
 //! A queue that grows by whole chunks, so that no push ever copies what is queued.
 //!
 //! ```text
-//!   pop ◄─ front │ middle: full chunks, oldest first │ back ◄─ push
+//!   pop ◄─ front │ full: chunks, oldest first │ back ◄─ push
+//!            │                                   ▲
+//!            └────────► spare: empty chunks ─────┘
 //! ```
 //!
 //! A doubling buffer would copy the whole backlog inside the intake's lock, once per doubling; here the most that one
 //! push moves is half a chunk, while the first chunk grows. An empty queue owns no memory until its first push.
+//!
+//! # Memory
+//! A chunk that was used up becomes a spare and is the next one pushed into, so a steady flow allocates nothing however
+//! fast it is: receiver and senders exchange whole queues, and the spares travel with them.
+//! * A queue keeps no more than [`Chunks::SPARES`] spares; what a flood needed beyond that goes back as it is received.
+//! * [`Chunks::trim`] gives back the spares that were not needed since the last trim. A receiver trims its queue when it
+//!   finds nothing to receive, so after a flood the spares are gone when it has waited twice with either queue.
+//! * The chunks at the two ends stay until the queue is dropped.
 
 use std::collections::VecDeque;
 
 /// Entries per chunk. Small under loom, so that a model crosses a boundary in three pushes.
 const CHUNK: usize = if cfg!(freeboard_loom) { 2 } else { 512 };
 
+/// What the spare chunks of one queue may hold, in bytes.
+const SPARE_BYTES: usize = 64 * 1024;
+
 /// A first-in-first-out queue of chunks.
 #[derive(Debug)]
 pub struct Chunks<T> {
     front: VecDeque<T>,
-    /// Full chunks; most queues never have one, and pay one word for it.
-    #[expect(
-        clippy::box_collection,
-        reason = "every process has several of these queues, and nearly none has a middle"
-    )]
-    middle: Option<Box<VecDeque<VecDeque<T>>>>,
+    /// Only there once the queue was longer than a chunk; most queues never are, and pay one word for it.
+    rest: Option<Box<Rest<T>>>,
     back: VecDeque<T>,
+}
+
+/// The chunks that are not at an end.
+#[derive(Debug)]
+struct Rest<T> {
+    full: VecDeque<VecDeque<T>>,
+    spare: Vec<VecDeque<T>>,
+    /// So many spares were there all the time since the last trim.
+    unused: usize,
 }
 
 impl<T> Default for Chunks<T> {
     fn default() -> Self {
-        Self { front: VecDeque::new(), middle: None, back: VecDeque::new() }
+        Self { front: VecDeque::new(), rest: None, back: VecDeque::new() }
+    }
+}
+
+impl<T> Default for Rest<T> {
+    fn default() -> Self {
+        Self { full: VecDeque::new(), spare: Vec::new(), unused: 0 }
+    }
+}
+
+impl<T> Rest<T> {
+    fn empty_chunk(&mut self) -> VecDeque<T> {
+        let spare = self.spare.pop();
+        self.unused = self.unused.min(self.spare.len());
+        spare.unwrap_or_else(|| VecDeque::with_capacity(CHUNK))
+    }
+
+    fn keep(&mut self, empty: VecDeque<T>) {
+        if self.spare.len() < Chunks::<T>::SPARES && empty.capacity() >= CHUNK {
+            self.spare.push(empty);
+        }
     }
 }
 
 impl<T> Chunks<T> {
+    /// How many spare chunks a queue keeps: 64 KiB of them, but at least two and at most 16.
+    pub const SPARES: usize = {
+        let bytes = CHUNK * size_of::<T>();
+        let fit = match SPARE_BYTES.checked_div(bytes) {
+            Some(fit) => fit,
+            None => 0,
+        };
+        match fit {
+            0..2 => 2,
+            2..16 => fit,
+            _ => 16,
+        }
+    };
+
     /// Whether nothing is queued.
     pub fn is_empty(&self) -> bool {
-        self.front.is_empty() && self.back.is_empty() && self.middle.as_ref().is_none_or(|middle| middle.is_empty())
+        self.front.is_empty() && self.back.is_empty() && self.rest.as_ref().is_none_or(|rest| rest.full.is_empty())
     }
 
     /// Adds the newest entry.
     pub fn push(&mut self, entry: T) {
         if self.back.len() == CHUNK {
-            let full = std::mem::replace(&mut self.back, VecDeque::with_capacity(CHUNK));
-            self.middle.get_or_insert_default().push_back(full);
+            self.begin_chunk();
         }
         self.back.push_back(entry);
     }
@@ -51,35 +102,66 @@ impl<T> Chunks<T> {
         if let Some(entry) = self.front.pop_front() {
             return Some(entry);
         }
-        match self.middle.as_mut().and_then(|middle| middle.pop_front()) {
-            Some(chunk) => self.front = chunk,
-            None => std::mem::swap(&mut self.front, &mut self.back),
-        }
+        self.next_chunk();
         self.front.pop_front()
+    }
+
+    #[cold]
+    fn begin_chunk(&mut self) {
+        let rest = self.rest.get_or_insert_default();
+        let full = std::mem::replace(&mut self.back, rest.empty_chunk());
+        rest.full.push_back(full);
+    }
+
+    fn next_chunk(&mut self) {
+        if let Some(rest) = &mut self.rest
+            && let Some(chunk) = rest.full.pop_front()
+        {
+            let empty = std::mem::replace(&mut self.front, chunk);
+            rest.keep(empty);
+        } else {
+            std::mem::swap(&mut self.front, &mut self.back);
+        }
     }
 
     /// Adds all entries of a newer queue behind this one's; moves chunks, not entries.
     pub fn append(&mut self, newer: Self) {
         let older_back = std::mem::replace(&mut self.back, newer.back);
         let between = [older_back, newer.front].into_iter().filter(|chunk| !chunk.is_empty());
-        let middle = between.chain(newer.middle.into_iter().flat_map(|middle| *middle));
-        let mut middle = middle.peekable();
-        if middle.peek().is_some() {
-            self.middle.get_or_insert_default().extend(middle);
+        let full = between.chain(newer.rest.into_iter().flat_map(|rest| rest.full));
+        let mut full = full.peekable();
+        if full.peek().is_some() {
+            self.rest.get_or_insert_default().full.extend(full);
+        }
+    }
+
+    /// Gives back the memory of the spare chunks that were not needed since the last trim.
+    pub fn trim(&mut self) {
+        let Some(rest) = &mut self.rest else { return };
+        rest.spare.truncate(rest.spare.len() - rest.unused);
+        rest.unused = rest.spare.len();
+        if rest.spare.is_empty() && rest.full.is_empty() {
+            self.rest = None;
         }
     }
 
     /// All entries, oldest first.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        let Self { front, middle, back } = self;
-        front.iter_mut().chain(middle.iter_mut().flat_map(|middle| middle.iter_mut().flatten())).chain(back.iter_mut())
+        let Self { front, rest, back } = self;
+        front.iter_mut().chain(rest.iter_mut().flat_map(|rest| rest.full.iter_mut().flatten())).chain(back.iter_mut())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    //! Order over chunk boundaries, and appends.
+    //! Order over chunk boundaries, appends, and the memory of spares.
     use super::*;
+
+    impl<T> Chunks<T> {
+        fn spares(&self) -> usize {
+            self.rest.as_ref().map_or(0, |rest| rest.spare.len())
+        }
+    }
 
     #[test]
     fn order_holds_over_many_chunks_and_appends() {
@@ -99,5 +181,37 @@ mod tests {
         }
         assert_eq!(queue.pop(), None);
         assert!(queue.is_empty());
+    }
+
+    #[test]
+    fn spares_are_bounded_reused_and_given_back_when_they_are_not_needed() {
+        let mut queue = Chunks::<u64>::default();
+        let pass = |queue: &mut Chunks<u64>, chunks: usize| {
+            (0..(chunks * CHUNK) as u64).for_each(|n| queue.push(n));
+            assert!((0..(chunks * CHUNK) as u64).all(|n| queue.pop() == Some(n)) && queue.is_empty());
+        };
+        pass(&mut queue, 100);
+        assert_eq!(queue.spares(), Chunks::<u64>::SPARES);
+        // What the flood used stays for once.
+        queue.trim();
+        assert_eq!(queue.spares(), Chunks::<u64>::SPARES);
+        // Four chunks need two besides the ends, again and again; the others go.
+        for _ in 0..3 {
+            pass(&mut queue, 4);
+            queue.trim();
+        }
+        let kept = queue.spares();
+        assert!((1..=4).contains(&kept), "{kept} spares");
+        // A queue that fits into one chunk needs none.
+        for _ in 0..2 {
+            pass(&mut queue, 1);
+            queue.trim();
+        }
+        assert!(queue.rest.is_none());
+    }
+
+    #[test]
+    fn large_entries_leave_few_spares() {
+        assert_eq!((Chunks::<[u8; 16]>::SPARES, Chunks::<[u8; 4096]>::SPARES, Chunks::<()>::SPARES), (8, 2, 2));
     }
 }

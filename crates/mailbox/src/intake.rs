@@ -209,6 +209,7 @@ impl<M, S> Intake<M, S> {
         };
         drop(shared);
         drop(replaced); // A waker is user code; it is dropped outside the lock.
+        buffer.trim();
         Exchange::Empty
     }
 

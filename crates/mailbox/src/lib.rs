@@ -44,6 +44,7 @@
 //! | plain receive | no lock until the swapped buffer is used up |
 //! | receive by tag, key or monitor, warm | O(1) at any depth |
 //! | the first of them behind a flood | one look at each message, in slices |
+//! | receive with several clauses | as each of them alone; a guard looks at each message of its tag and key once |
 //! | receive by predicate | one look at each message; a waiting receive looks at new ones only |
 //!
 //! # Not here
@@ -64,5 +65,5 @@ pub use error::{Refused, SendError};
 pub use event::{Entry, Event};
 pub use inbox::{Inbox, Step};
 pub use intake::{Exchange, Intake, Leftover};
-pub use message::{Key, Message, Tag, tag_named};
-pub use search::{Pattern, Search};
+pub use message::{AsKey, Key, Message, Tag, tag_named};
+pub use search::{Hint, Pattern, Search};

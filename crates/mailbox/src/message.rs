@@ -3,7 +3,8 @@
 //! Invariant: a [`Tag`] is typed by its message, so tags of two enums cannot be mixed up; a number means something only
 //! together with its type.
 
-use std::{fmt, marker::PhantomData};
+use freeboard_signal::{Pid, Ref};
+use std::{fmt, marker::PhantomData, sync::Arc};
 
 /// Which variant of `M` a message is; typed, so that tags of two enums cannot be mixed up.
 pub struct Tag<M>(u32, PhantomData<fn(M)>);
@@ -69,15 +70,100 @@ impl From<u128> for Key<'static> {
     }
 }
 
-impl<'a> From<&'a str> for Key<'a> {
-    fn from(text: &'a str) -> Self {
-        Key::Bytes(text.as_bytes())
+/// What can be a message's key: numbers by value, text and bytes by reference. Used by `#[derive(Message)]`.
+///
+/// ```
+/// use freeboard_mailbox::{AsKey, Key};
+///
+/// assert_eq!(7_u32.as_key(), Key::Int(7));
+/// assert_eq!(String::from("sfu").as_key(), Key::Bytes(b"sfu"));
+/// ```
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the key of a message",
+    label = "not a key",
+    note = "keys are unsigned numbers, text, bytes, `Ref` and `Pid`, also behind `&`, `Box` and `Arc`"
+)]
+pub trait AsKey {
+    /// The key, borrowed from the message.
+    fn as_key(&self) -> Key<'_>;
+}
+
+macro_rules! numbers {
+    ($($number:ty),*) => { $(impl AsKey for $number {
+        fn as_key(&self) -> Key<'_> {
+            Key::Int(u128::from(*self))
+        }
+    })* };
+}
+numbers!(u8, u16, u32, u64, u128);
+
+/// A reference is a key by its number: it is unique on its node.
+impl AsKey for Ref {
+    fn as_key(&self) -> Key<'_> {
+        Key::Int(u128::from(self.number()))
     }
 }
 
-impl<'a> From<&'a [u8]> for Key<'a> {
-    fn from(bytes: &'a [u8]) -> Self {
-        Key::Bytes(bytes)
+/// A pid is a key as a whole: node, slot and generation.
+impl AsKey for Pid {
+    fn as_key(&self) -> Key<'_> {
+        let seat = (u128::from(self.node()) << 32) | u128::from(self.slot());
+        Key::Int((seat << 64) | u128::from(self.generation()))
+    }
+}
+
+impl AsKey for str {
+    fn as_key(&self) -> Key<'_> {
+        Key::Bytes(self.as_bytes())
+    }
+}
+
+impl AsKey for String {
+    fn as_key(&self) -> Key<'_> {
+        self.as_str().as_key()
+    }
+}
+
+impl AsKey for [u8] {
+    fn as_key(&self) -> Key<'_> {
+        Key::Bytes(self)
+    }
+}
+
+impl AsKey for Vec<u8> {
+    fn as_key(&self) -> Key<'_> {
+        Key::Bytes(self)
+    }
+}
+
+impl<const N: usize> AsKey for [u8; N] {
+    fn as_key(&self) -> Key<'_> {
+        Key::Bytes(self)
+    }
+}
+
+impl<T: AsKey + ?Sized> AsKey for &T {
+    fn as_key(&self) -> Key<'_> {
+        (**self).as_key()
+    }
+}
+
+impl<T: AsKey + ?Sized> AsKey for Box<T> {
+    fn as_key(&self) -> Key<'_> {
+        (**self).as_key()
+    }
+}
+
+impl<T: AsKey + ?Sized> AsKey for Arc<T> {
+    fn as_key(&self) -> Key<'_> {
+        (**self).as_key()
+    }
+}
+
+/// What is asked for by reference: `recv_key(TAG, &name)`.
+impl<'a, T: AsKey + ?Sized> From<&'a T> for Key<'a> {
+    fn from(value: &'a T) -> Self {
+        value.as_key()
     }
 }
 
@@ -118,7 +204,17 @@ pub trait Message: Send + Sized + 'static {
 /// The tag of the variant with this name, found while compiling where it is used in a `const`.
 ///
 /// # Panics
-/// If `M` has no variant of that name; in a `const` that is a compile error.
+/// If `M` has no variant of that name; in a `const` that is a compile error:
+///
+/// ```compile_fail,E0080
+/// # use freeboard_mailbox::{Message, Tag, tag_named};
+/// # struct Ping;
+/// # impl Message for Ping {
+/// #     const TAGS: &'static [&'static str] = &["Ping"];
+/// #     fn tag(&self) -> Tag<Self> { Tag::new(0) }
+/// # }
+/// const PONG: Tag<Ping> = tag_named("Pong");
+/// ```
 pub const fn tag_named<M: Message>(name: &str) -> Tag<M> {
     let wanted = name.as_bytes();
     let mut place = 0;

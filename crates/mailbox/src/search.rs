@@ -7,6 +7,7 @@
 //! | monitor | O(1) | one look |
 //! | tag | O(1); first asks what was left by others for its tag, once in its life | one `tag()` |
 //! | tag and key | as tag; and each of the tag once for its key | one `tag()`, and one `key()` if it is of the tag |
+//! | several clauses | each as above; and one look at what a clause names, from the oldest | as the clauses together |
 //!
 //! Invariants
 //! * A search never looks twice at what it rejected; another search of the same kind starts again, except where the table
@@ -14,6 +15,10 @@
 //! * A search holds nothing of the mailbox: dropping it at any time leaves everything in its place.
 //!
 //! Deliberately absent: waiting. [`Inbox::step`](crate::Inbox::step) says when there is nothing more to look at.
+
+mod any_of;
+
+pub use any_of::Hint;
 
 use crate::{Event, Key, Message, Tag, inbox::Meter, index::Index, index::Name};
 use freeboard_signal::Ref;

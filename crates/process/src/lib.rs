@@ -46,6 +46,7 @@
 
 mod actor;
 mod addr;
+mod alarm;
 mod call;
 mod context;
 mod current;
@@ -54,6 +55,7 @@ mod exit;
 mod life;
 mod node;
 mod receive;
+mod receive_macro;
 mod reply;
 mod seat;
 mod start;
@@ -72,7 +74,7 @@ pub use context::{Context, Ended};
 #[cfg(feature = "tokio")]
 pub use executor::Tokio;
 pub use executor::{Backend, Service, Sim};
-pub use freeboard_mailbox::{Event, Key, Message, Refused, SendError, Tag, tag_named};
+pub use freeboard_mailbox::{AsKey, Event, Hint, Key, Message, Refused, SendError, Tag, tag_named};
 pub use freeboard_signal::{Clock, Down, DownSource, Downs, Exit, ExitReason, PanicInfo, Pid, Ref};
 pub use node::Node;
 pub use receive::{After, Find, MESSAGES_PER_TURN, Oldest, Receive};

@@ -127,8 +127,13 @@ impl Node {
 
     /// The instant that lies `after` from now; what lies beyond any clock comes in a hundred years.
     pub(crate) fn later(&self, after: Duration) -> Instant {
+        self.later_than(self.now(), after)
+    }
+
+    /// The same, counted from a reading of this node's clock.
+    pub(crate) fn later_than(&self, now: Instant, after: Duration) -> Instant {
         const CENTURY: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
-        self.now() + after.min(CENTURY)
+        now + after.min(CENTURY)
     }
 
     /// How many seats exist that were ever started: living processes, and dead ones that an address still names.

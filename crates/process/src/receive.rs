@@ -1,4 +1,4 @@
-//! Receiving: plain, by tag, by key, by monitor, by predicate, each with an optional `after`.
+//! Receiving: plain, in batches, by tag, by key, by monitor, by predicate, by clauses, each with an optional `after`.
 //!
 //! One poll of a receive: look in what was taken out already; if there is nothing, exchange the empty buffer for the
 //! intake's, apply the signals in it, look again; if that is empty too, park.
@@ -9,13 +9,13 @@
 //! * A receive gives way after [`MESSAGES_PER_TURN`] messages, and in the middle of a long search.
 //!
 //! # Not here
-//! Which message is the oldest match: `freeboard-mailbox`.
+//! Which message is the oldest match: `freeboard-mailbox`. What clauses look like: `receive_macro.rs`.
 
 use crate::context::Context;
 use crate::node::Node;
 use crate::timer::{Action, Timer};
 use crate::wire::Signal;
-use freeboard_mailbox::{Event, Exchange, Inbox, Key, Message, Pattern, Search, Step, Tag};
+use freeboard_mailbox::{Event, Exchange, Hint, Inbox, Key, Message, Pattern, Search, Step, Tag};
 use freeboard_signal::{Down, Ref};
 use std::{
     fmt,
@@ -27,6 +27,11 @@ use std::{
 
 /// Messages a process handles before it gives way to the others of its worker.
 pub const MESSAGES_PER_TURN: u32 = 256;
+
+/// Messages a selective receive looks at before it looks at the clock, and how long it may go on before it gives way: an
+/// index that grows makes some looks much dearer than others.
+const LOOKS_PER_SLICE: usize = 256;
+const TIME_PER_TURN: Duration = Duration::from_micros(300);
 
 /// Messages a selective receive looks at before it gives way.
 const LOOKS_PER_TURN: usize = 4096;
@@ -72,7 +77,27 @@ impl<M, P: Pattern<M>> Find<M> for Search<P> {
 pub struct Receive<'a, M: Send + 'static, F, T> {
     cx: &'a mut Context<M>,
     find: F,
-    convert: fn(Event<M>) -> Option<T>,
+    finish: Finish<M, F, T>,
+}
+
+/// From the event that was found to what the receive answers.
+type Finish<M, F, T> = fn(&mut Context<M>, &mut F, Event<M>) -> Option<T>;
+
+/// Takes messages into a list.
+struct Many<'v, M, P> {
+    search: Search<P>,
+    into: &'v mut Vec<M>,
+    max: usize,
+}
+
+impl<M, P: Pattern<M>> Find<M> for Many<'_, M, P> {
+    fn find(&mut self, inbox: &mut Inbox<M, Signal>, budget: &mut usize) -> Step<M> {
+        inbox.step(&mut self.search, budget)
+    }
+
+    fn takes_urgent(&mut self, _: &Event<M>) -> bool {
+        false
+    }
 }
 
 /// A receive with a time limit (OTP: E4, E5).
@@ -145,12 +170,36 @@ impl<M: Send + 'static> Context<M> {
     /// # Cost
     /// No lock until the swapped buffer is used up; O(1).
     pub fn recv(&mut self) -> Receive<'_, M, Oldest, Event<M>> {
-        Receive { cx: self, find: Oldest(()), convert: Some }
+        Receive { cx: self, find: Oldest(()), finish: event }
     }
 
     /// Receives the oldest message and leaves notices where they are.
     pub fn recv_message(&mut self) -> Receive<'_, M, impl Find<M> + use<M>, M> {
-        Receive { cx: self, find: Search::any_message(), convert: Event::message }
+        Receive { cx: self, find: Search::any_message(), finish: message }
+    }
+
+    /// Receives messages into a list, oldest first, and leaves notices where they are: waits for the first, and takes with
+    /// it what is there, `max` at most. Answers how many it took.
+    ///
+    /// With `.after(Duration::ZERO)` it takes what is there and does not wait.
+    ///
+    /// # Panics
+    /// If `max` is 0: it would wait for a message and could not take it.
+    ///
+    /// # Cancel safety
+    /// A dropped receive has taken nothing: what it takes, it answers in the same poll.
+    ///
+    /// # Cost
+    /// One look per message. One call takes about 4,096 messages at most, and counts as that many receives when it comes to
+    /// giving way.
+    pub fn recv_many<'v>(
+        &mut self,
+        into: &'v mut Vec<M>,
+        max: usize,
+    ) -> Receive<'_, M, impl Find<M> + use<'v, M>, usize> {
+        assert!(max > 0, "recv_many was given room for no message; give it a `max` of 1 or more");
+        let find = Many { search: Search::any_message(), into, max };
+        Receive { cx: self, find, finish: Many::take_present }
     }
 
     /// Receives the oldest message that `pick` wants (OTP: E2); the others stay in their places (OTP: E3).
@@ -158,7 +207,7 @@ impl<M: Send + 'static> Context<M> {
     /// # Cost
     /// Each queued message is looked at once; while it waits, new arrivals only.
     pub fn recv_where<P: FnMut(&M) -> bool + Send>(&mut self, pick: P) -> Receive<'_, M, impl Find<M> + use<M, P>, M> {
-        Receive { cx: self, find: Search::message_where(pick), convert: Event::message }
+        Receive { cx: self, find: Search::message_where(pick), finish: message }
     }
 
     /// Receives the oldest event that `pick` wants, of any kind.
@@ -166,7 +215,7 @@ impl<M: Send + 'static> Context<M> {
         &mut self,
         pick: P,
     ) -> Receive<'_, M, impl Find<M> + use<M, P>, Event<M>> {
-        Receive { cx: self, find: Search::event_where(pick), convert: Some }
+        Receive { cx: self, find: Search::event_where(pick), finish: event }
     }
 
     /// Receives the oldest message with this tag.
@@ -177,7 +226,7 @@ impl<M: Send + 'static> Context<M> {
     where
         M: Message,
     {
-        Receive { cx: self, find: Search::tag(tag), convert: Event::message }
+        Receive { cx: self, find: Search::tag(tag), finish: message }
     }
 
     /// Receives the oldest message with this tag and key.
@@ -192,12 +241,34 @@ impl<M: Send + 'static> Context<M> {
     where
         M: Message,
     {
-        Receive { cx: self, find: Search::key(tag, key.into()), convert: Event::message }
+        Receive { cx: self, find: Search::key(tag, key.into()), finish: message }
     }
 
     /// Receives the notice of this monitor, past everything else, at O(1).
     pub fn recv_down(&mut self, monitor: Ref) -> Receive<'_, M, impl Find<M> + use<M>, Down> {
-        Receive { cx: self, find: Search::down(monitor), convert: down }
+        Receive { cx: self, find: Search::down(monitor), finish: down }
+    }
+
+    /// Receives the oldest event that one of several clauses accepts, and answers which (OTP: E2). What
+    /// [`receive!`](macro@crate::receive) expands to.
+    ///
+    /// `accept` is given the number of a clause and an event that the clause's hint names, each pair at most once.
+    ///
+    /// # Cost
+    /// Each clause as [`recv_tag`](Self::recv_tag) or [`recv_key`](Self::recv_key); one that does not accept everything its
+    /// hint names looks at each of those once.
+    #[doc(hidden)]
+    pub fn select<'k, A, const N: usize>(
+        &mut self,
+        hints: [Hint<'k, M>; N],
+        accept: A,
+    ) -> Receive<'_, M, impl Find<M> + use<'k, M, A, N>, (usize, Event<M>)>
+    where
+        M: Message,
+        A: FnMut(usize, &Event<M>) -> bool + Send,
+    {
+        let find = Search::any_of(hints, accept);
+        Receive { cx: self, find, finish: |_, search, event| Some((search.clause(), event)) }
     }
 
     /// Waits for that time and receives nothing (OTP: E6).
@@ -206,14 +277,23 @@ impl<M: Send + 'static> Context<M> {
         poll_fn(|task| if alarm.rings(task.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// One look: what was taken out first, then the intake.
+    /// One look, which parks if there is nothing.
     fn look(&mut self, find: &mut impl Find<M>, task: &mut TaskContext<'_>) -> Look<Event<M>> {
         if self.served >= MESSAGES_PER_TURN {
             self.served = 0;
             task.waker().wake_by_ref();
             return Look::Yielded;
         }
-        let mut budget = LOOKS_PER_TURN;
+        let looked = self.look_for(find, &mut { LOOKS_PER_TURN }, Some(task.waker()));
+        if let Look::Parked = looked {
+            self.served = 0;
+        }
+        looked
+    }
+
+    /// Looks in what was taken out first, then in the intake. Without a waker it neither parks nor comes back.
+    fn look_for(&mut self, find: &mut impl Find<M>, budget: &mut usize, waker: Option<&Waker>) -> Look<Event<M>> {
+        let mut until = None;
         loop {
             // After a fatal signal this process receives nothing any more; its task ends when this poll is over. Nor does a
             // context that outlived its process: the seat may be another one's by now.
@@ -229,33 +309,69 @@ impl<M: Send + 'static> Context<M> {
                     self.seat.core.put_back_urgent(*exit);
                 }
             }
-            match find.find(&mut self.inbox, &mut budget) {
+            let slice = LOOKS_PER_SLICE.min(*budget);
+            let mut left = slice;
+            let found = find.find(&mut self.inbox, &mut left);
+            *budget -= slice - left;
+            match found {
                 Step::Found(event) => {
                     self.served += 1;
                     self.unnoted += u32::from(matches!(event, Event::Message(_)));
                     return Look::Got(event);
                 }
+                Step::Pause
+                    if *budget > 0 && self.now() < *until.get_or_insert_with(|| self.node().later(TIME_PER_TURN)) =>
+                {
+                    continue;
+                }
                 Step::Pause => {
-                    task.waker().wake_by_ref();
+                    if let Some(waker) = waker {
+                        waker.wake_by_ref();
+                    }
                     return Look::Yielded;
                 }
                 Step::Empty => {}
             }
             self.seat.intake.note_handled(u64::from(std::mem::take(&mut self.unnoted)));
             let buffer = self.inbox.spare();
-            match self.seat.intake.exchange(buffer, Some(task.waker())) {
+            match self.seat.intake.exchange(buffer, waker) {
                 Exchange::Walked | Exchange::Fresh(0) => {}
                 Exchange::Fresh(_) => self.seat.apply(buffer),
-                Exchange::Empty => {
-                    self.served = 0;
-                    return Look::Parked;
-                }
+                Exchange::Empty => return Look::Parked,
             }
         }
     }
 }
 
-fn down<M>(event: Event<M>) -> Option<Down> {
+impl<M: Send + 'static, P: Pattern<M>> Many<'_, M, P> {
+    /// Takes the first, and what else is there.
+    fn take_present(cx: &mut Context<M>, many: &mut Self, first: Event<M>) -> Option<usize> {
+        let mut budget = LOOKS_PER_TURN;
+        let mut found = first;
+        let before = many.into.len();
+        while let Event::Message(message) = found {
+            many.into.push(message);
+            if many.into.len() - before == many.max {
+                break;
+            }
+            match cx.look_for(&mut many.search, &mut budget, None) {
+                Look::Got(event) => found = event,
+                Look::Parked | Look::Yielded => break,
+            }
+        }
+        Some(many.into.len() - before)
+    }
+}
+
+fn event<M: Send + 'static, F>(_: &mut Context<M>, _: &mut F, event: Event<M>) -> Option<Event<M>> {
+    Some(event)
+}
+
+fn message<M: Send + 'static, F>(_: &mut Context<M>, _: &mut F, event: Event<M>) -> Option<M> {
+    event.message()
+}
+
+fn down<M: Send + 'static, F>(_: &mut Context<M>, _: &mut F, event: Event<M>) -> Option<Down> {
     match event {
         Event::Down(down) => Some(*down),
         _ => None,
@@ -272,7 +388,7 @@ impl<'a, M: Send + 'static, F: Find<M>, T> Receive<'a, M, F, T> {
         loop {
             match self.cx.look(&mut self.find, task) {
                 Look::Got(event) => {
-                    if let Some(wanted) = (self.convert)(event) {
+                    if let Some(wanted) = (self.finish)(self.cx, &mut self.find, event) {
                         return Look::Got(wanted);
                     }
                 }

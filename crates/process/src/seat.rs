@@ -72,6 +72,8 @@ pub(crate) trait AnySeat: Send + Sync {
     /// Applies the signals that wait, in order; the events among them stay in the queue.
     fn walk(&self);
     fn register_task(&self, waker: &Waker);
+    /// Wakes the task of whoever lives here.
+    fn wake_task(&self);
     fn open(&self, incarnation: u64) -> bool;
     /// Ends the incarnation; `for_good` closes the seat.
     fn close(&self, for_good: Option<ExitReason>) -> Box<dyn Remains>;
@@ -157,6 +159,10 @@ impl<M: Send + 'static> AnySeat for Seat<M> {
         self.intake.register_task(waker);
     }
 
+    fn wake_task(&self) {
+        self.intake.wake_task();
+    }
+
     fn open(&self, incarnation: u64) -> bool {
         self.intake.open(incarnation)
     }
@@ -222,6 +228,12 @@ impl Core {
     /// Whether that incarnation still lives: a context may outlive its process, and then does nothing.
     pub(crate) fn is_living(&self, incarnation: u64) -> bool {
         self.living.load(Ordering::Acquire) == incarnation
+    }
+
+    /// Whether that is the incarnation that lives here now.
+    pub(crate) fn is_now(&self, pid: Pid) -> bool {
+        let is_here = |home: &Home| home.slot == pid.slot() && home.node.pid().node() == pid.node();
+        self.is_living(pid.generation()) && self.home.get().is_some_and(is_here)
     }
 
     /// The state of that incarnation; `None` once its end has begun.

@@ -15,8 +15,9 @@
 //! # Not here
 //! The body's type: it is boxed once, at spawn, so this type is the same for every process.
 
+use crate::alarm::Alarm;
 use crate::context::Ended;
-use crate::current::{self, Parked};
+use crate::current::{self, Parked, WakerId};
 use crate::exit::Exiting;
 use crate::reply::CallError;
 use crate::wire::Peer;
@@ -37,8 +38,16 @@ pub struct Task {
     me: Peer,
     state: State,
     registered: bool,
+    rare: Option<Box<Rare>>,
+}
+
+/// What most processes never need, so that an idle one is small.
+#[derive(Default)]
+struct Rare {
     /// Replies dropped by a handler that is still running.
     waiting: Parked,
+    /// When its calls want to look at the clock.
+    alarm: Alarm,
 }
 
 enum State {
@@ -49,7 +58,7 @@ enum State {
 
 impl Task {
     pub(crate) fn new(me: Peer, body: Body) -> Self {
-        Self { me, state: State::Running(body), registered: false, waiting: Vec::new() }
+        Self { me, state: State::Running(body), registered: false, rare: None }
     }
 
     /// One poll of the body; the reason if the process must end now.
@@ -61,6 +70,7 @@ impl Task {
         }
         let core = self.me.seat.core();
         let seat = &self.me.seat;
+        let waker = WakerId::of(cx.waker());
         let work = || {
             // A signal may carry user data, whose destructor runs here.
             if seat.has_signals() {
@@ -68,21 +78,25 @@ impl Task {
             }
             if core.is_doomed() { Poll::Pending } else { body.as_mut().poll(cx) }
         };
-        let waiting = std::mem::take(&mut self.waiting);
-        let (outcome, dropped) = current::run(self.me.pid, waiting, || catch_unwind(AssertUnwindSafe(work)));
-        self.waiting = dropped;
-        match outcome {
+        let waiting = self.rare.as_mut().map(|rare| std::mem::take(&mut rare.waiting)).unwrap_or_default();
+        let turn = current::run(self.me.pid, Some(waker), waiting, || catch_unwind(AssertUnwindSafe(work)));
+        if let Some(until) = turn.wake_by {
+            self.rare.get_or_insert_default().alarm.set(&self.me, until);
+        }
+        let reason = match turn.result {
             Ok(Poll::Ready(Ok(()))) => Some(ExitReason::Normal),
             Ok(Poll::Ready(Err(reason))) => Some(reason),
             Err(payload) => Some(panic_reason(payload)),
             Ok(Poll::Pending) if core.is_doomed() => core.life.lock().doom.clone(),
-            Ok(Poll::Pending) => {
-                if !core.is_handling() {
-                    self.waiting.drain(..).for_each(|reply| reply.settle(CallError::NoReply));
-                }
-                None
-            }
+            Ok(Poll::Pending) => None,
+        };
+        if reason.is_none() && !core.is_handling() {
+            // The verdict: this process goes on.
+            turn.waiting.into_iter().for_each(|reply| reply.settle(CallError::NoReply));
+        } else if !turn.waiting.is_empty() {
+            self.rare.get_or_insert_default().waiting = turn.waiting;
         }
+        reason
     }
 
     /// Leaves the running state: the body is dropped, the exit protocol begins.
@@ -91,12 +105,11 @@ impl Task {
             return;
         }
         let State::Running(body) = std::mem::replace(&mut self.state, State::Over) else { return };
-        let waiting = std::mem::take(&mut self.waiting);
-        let (_, parked) = current::run(self.me.pid, waiting, || {
-            // A destructor that panics here is not unwinding, so it can be caught.
-            quietly(|| drop(body));
-        });
-        self.state = State::Exiting(Box::new(Exiting::new(self.me.clone(), reason, parked)));
+        let Rare { waiting, alarm } = self.rare.take().map(|rare| *rare).unwrap_or_default();
+        drop(alarm);
+        // A destructor that panics here is not unwinding, so it can be caught.
+        let turn = current::run(self.me.pid, None, waiting, || quietly(|| drop(body)));
+        self.state = State::Exiting(Box::new(Exiting::new(self.me.clone(), reason, turn.waiting)));
     }
 }
 

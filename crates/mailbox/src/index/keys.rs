@@ -2,8 +2,11 @@
 //!
 //! Invariants
 //! * One group per name, and no empty groups.
-//! * The map is in one part while it is small and in [`PARTS`] after that, so no insertion moves more than about 4,000
-//!   groups while there are up to a million.
+//! * The map is in as many parts as it takes to have no more than [`PART`] groups in each on average. A part is divided in
+//!   two when that is exceeded, and only one at a time (linear hashing), so no insertion moves more than about two
+//!   thousand groups, however many there are, and the work of growing is spread evenly over the insertions.
+//! * When there is a quarter of that, the newest part is merged back into the one it came from: memory goes back bit by
+//!   bit while names leave, not all at once.
 //! * Nothing ever iterates in the order of a hash.
 //!
 //! Numbers are hashed by a fixed function, since they are the runtime's or the program's own; bytes may come from
@@ -15,11 +18,11 @@ use freeboard_signal::{Pid, Ref};
 use hashbrown::HashTable;
 use std::hash::{BuildHasher, BuildHasherDefault, Hash, Hasher, RandomState};
 
-/// Parts of a map that has outgrown a single one.
-const PARTS: usize = 256;
+/// Groups in a part, on average. The parts that are due next hold twice as many, which a table of 2,048 places takes.
+const PART: usize = 700;
 
-/// Groups at which a map is divided.
-const DIVIDE: usize = 4_096;
+/// Room for groups in each part of a map that has several: it grows no more.
+const ROOM: usize = 1_792;
 
 /// Room for groups that an emptied map may keep.
 const KEPT: usize = 64;
@@ -70,7 +73,7 @@ impl Name {
 
     fn hash(&self, secret: &RandomState) -> u64 {
         match self {
-            Self::Int(number) => fixed(number),
+            Self::Int(number) => near(*number),
             Self::Bytes(bytes) => secret.hash_one(&**bytes),
             Self::Down(monitor) => fixed(monitor),
             Self::Exit(from) => fixed(from),
@@ -98,7 +101,7 @@ impl Names {
             return None;
         }
         let hash = match key {
-            Key::Int(number) => fixed(&halves(number)),
+            Key::Int(number) => near(halves(number)),
             Key::Bytes(bytes) => self.secret.hash_one(bytes),
         };
         self.parts[self.part(hash)].find(hash, |group| group.name.is(key)).map(|group| group.head)
@@ -126,7 +129,7 @@ impl Names {
         }
         self.parts[part].insert_unique(hash, Group { name, head: slot, tail: slot }, |group| group.name.hash(secret));
         self.len += 1;
-        if self.parts.len() == 1 && self.len == DIVIDE {
+        if self.len > PART * self.parts.len() {
             self.divide();
         }
         Joined { hash, before: NONE }
@@ -144,9 +147,7 @@ impl Names {
         if before == NONE && after == NONE {
             found.remove();
             self.len -= 1;
-            if self.len == 0 && self.capacity() > KEPT {
-                self.parts = Vec::new();
-            }
+            self.give_back();
         } else if before == NONE {
             found.get_mut().head = after;
         } else {
@@ -154,29 +155,60 @@ impl Names {
         }
     }
 
+    /// Adds a part, with what belongs there of the one that it is the other half of.
     fn divide(&mut self) {
-        let whole = std::mem::take(&mut self.parts);
-        self.parts.resize_with(PARTS, HashTable::new);
-        for group in whole.into_iter().flatten() {
-            let hash = group.name.hash(&self.secret);
-            let part = self.part(hash);
-            let secret = &self.secret;
-            self.parts[part].insert_unique(hash, group, |group| group.name.hash(secret));
+        let from = origin(self.parts.len());
+        let both = std::mem::replace(&mut self.parts[from], HashTable::with_capacity(ROOM));
+        self.parts.push(HashTable::with_capacity(ROOM));
+        both.into_iter().for_each(|group| self.place(group));
+    }
+
+    /// Gives back what no longer pays for its memory: the newest part, or an emptied map.
+    fn give_back(&mut self) {
+        if self.len == 0 && self.parts.len() == 1 {
+            if self.parts[0].capacity() > KEPT {
+                self.parts = Vec::new();
+            }
+        } else if self.parts.len() > 1
+            && self.len < PART * self.parts.len() / 4
+            && let Some(newest) = self.parts.pop()
+        {
+            newest.into_iter().for_each(|group| self.place(group));
         }
+    }
+
+    fn place(&mut self, group: Group) {
+        let hash = group.name.hash(&self.secret);
+        let part = self.part(hash);
+        let secret = &self.secret;
+        self.parts[part].insert_unique(hash, group, |group| group.name.hash(secret));
     }
 
     fn part(&self, hash: u64) -> usize {
         // Bits that the tables themselves do not use: they take the lowest and the seven highest.
-        if self.parts.len() == 1 { 0 } else { (hash >> 32) as usize % PARTS }
+        let bits = (hash >> 24) as usize;
+        let parts = self.parts.len();
+        let part = bits & (parts.next_power_of_two() - 1);
+        // What belongs to a part that is not there yet is where that part will come from.
+        if part < parts { part } else { origin(part) }
     }
+}
 
-    fn capacity(&self) -> usize {
-        if self.parts.len() == 1 { self.parts[0].capacity() } else { usize::MAX }
-    }
+/// The part whose other half this one is.
+fn origin(part: usize) -> usize {
+    part ^ (1 << part.ilog2())
 }
 
 fn halves(number: u128) -> [u64; 2] {
     [number as u64, (number >> 64) as u64]
+}
+
+/// A hash that leaves 16 numbers in a row beside each other: keys are often counted up, and a run of them then costs one
+/// look into far memory instead of 16. They share all but the lowest bits, which place them in a table, and the highest,
+/// by which the table tells neighbours apart.
+fn near([low, high]: [u64; 2]) -> u64 {
+    let (run, place) = (low >> 4, low & 15);
+    ((fixed(&[run, high]) & !15) | place) ^ (place << 57)
 }
 
 fn fixed(value: &impl Hash) -> u64 {
@@ -221,26 +253,51 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_are_found_over_the_division_and_memory_goes_back() {
+    fn names_are_found_over_every_division_and_memory_goes_back() {
         let mut names = Names::new();
         let count = 20_000_u32;
         let hashes: Vec<u64> = (0..count).map(|n| names.join(Key::from(n).into(), n).hash).collect();
-        assert_eq!(names.parts.len(), PARTS);
+        assert_eq!(names.parts.len(), (count as usize).div_ceil(PART));
         assert!((0..count).all(|n| names.find_key(n.into()) == Some(n)));
         assert_eq!(names.find_key(count.into()), None);
         for (n, hash) in hashes.into_iter().enumerate() {
             names.leave(n as u32, hash, NONE, NONE);
+            assert_eq!(names.find_key((count - 1).into()).is_some(), names.len > 0);
+            // No more memory than for four times of what is left.
+            assert!(names.parts.len() <= 1 || names.parts.len() * PART / 4 <= names.len);
         }
         assert!(names.parts.is_empty() && names.len == 0);
     }
 
     #[test]
+    fn no_insertion_moves_many_groups() {
+        let mut names = Names::new();
+        let (mut fullest, mut largest) = (0, 0);
+        for n in 0..300_000_u32 {
+            let parts = names.parts.len();
+            let due = parts.checked_ilog2().map_or(0, |_| names.parts[origin_of_next(parts)].len());
+            names.join(Key::from(n).into(), n);
+            if names.parts.len() > parts && parts > 0 {
+                assert_eq!(names.parts.len(), parts + 1, "one part at a time");
+                fullest = fullest.max(due);
+            }
+        }
+        names.parts.iter().for_each(|part| largest = largest.max(part.capacity()));
+        assert!(fullest < 2 * ROOM, "{fullest} groups moved at once");
+        assert!(largest <= 2 * ROOM, "a part has room for {largest}: it has grown more than once");
+    }
+
+    fn origin_of_next(parts: usize) -> usize {
+        if parts == 0 { 0 } else { origin(parts) }
+    }
+
+    #[test]
     fn rising_numbers_spread_evenly() {
-        let mut parts = [0_usize; PARTS];
+        let mut parts = [0_usize; 256];
         for n in 0..1_000_000_u128 {
-            parts[(fixed(&halves(n)) >> 32) as usize % PARTS] += 1;
+            parts[(near(halves(n)) >> 24) as usize % 256] += 1;
         }
         let largest = parts.iter().max().copied().unwrap_or(0);
-        assert!(largest < 4_500, "the fullest of {PARTS} parts holds {largest} of a million");
+        assert!(largest < 4_800, "the fullest of 256 parts holds {largest} of a million");
     }
 }

@@ -162,7 +162,7 @@ impl<M> Index<M> {
 
     /// The oldest event that arrived after this one, which may have left its slot since.
     pub(crate) fn after_arrival(&self, slot: u32, arrival: u64) -> Option<u32> {
-        if self.slab.get(slot).is_some_and(|known| known.arrival == arrival) {
+        if self.holds(slot, arrival) {
             return self.after(slot);
         }
         let mut found = NONE;
@@ -217,6 +217,21 @@ impl<M> Index<M> {
         let tagged = &mut self.tags[tag as usize];
         tagged.list.append(&mut self.slab, slot, |slot| &mut slot.peers);
         first(&mut tagged.unkeyed, slot);
+    }
+
+    /// Whether the event of this arrival is still in this slot.
+    pub(crate) fn holds(&self, slot: u32, arrival: u64) -> bool {
+        self.slab.get(slot).is_some_and(|known| known.arrival == arrival)
+    }
+
+    /// The next message of the same tag.
+    pub(crate) fn after_peer(&self, slot: u32) -> Option<u32> {
+        some(self.slab.at(slot).peers.after)
+    }
+
+    /// The next of the same tag and key, or of the same notice's name.
+    pub(crate) fn after_namesake(&self, slot: u32) -> Option<u32> {
+        some(self.slab.at(slot).namesakes.after)
     }
 
     /// The oldest known message of a tag whose key is not known.

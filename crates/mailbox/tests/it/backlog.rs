@@ -1,7 +1,7 @@
 //! The cost of a selective receive does not depend on what waits: counted in looks, by the messages themselves.
 
 use crate::support::{Asked, Letter, Mailbox, Mark, Signal, monitor};
-use freeboard_mailbox::{Key, Search, Tag};
+use freeboard_mailbox::{Event, Hint, Key, Search, Step, Tag};
 use std::sync::Arc;
 
 const FLOOD: Tag<Letter> = Tag::new(0);
@@ -89,14 +89,87 @@ fn a_waiting_search_by_predicate_looks_at_new_messages_only() {
     let mut search = Search::message_where(|letter: &Letter| letter.tag == WANTED.number());
     let waited = flood.cost(|mailbox| {
         assert!(mailbox.refill());
-        while matches!(mailbox.inbox.step(&mut search, &mut 100), freeboard_mailbox::Step::Pause) {}
+        while matches!(mailbox.inbox.step(&mut search, &mut 100), Step::Pause) {}
     });
     assert_eq!(waited, (0, 0, 10_000));
     flood.send(FLOOD, 10_000);
     flood.send(WANTED, 10_001);
     let found = flood.cost(|mailbox| {
         assert!(mailbox.refill());
-        assert!(matches!(mailbox.inbox.step(&mut search, &mut 100), freeboard_mailbox::Step::Found(_)));
+        assert!(matches!(mailbox.inbox.step(&mut search, &mut 100), Step::Found(_)));
     });
     assert_eq!(found, (0, 0, 2));
+}
+
+const OTHER: Tag<Letter> = Tag::new(2);
+
+// OTP: E2, E8
+#[test]
+fn three_clauses_inspect_one_behind_a_hundred_thousand() {
+    let mut flood = Flood::new(100_000);
+    let depth = flood.depth as u64;
+    let clauses = |key: u64| [Hint::Key(WANTED, Key::from(key)), Hint::Tag(OTHER), Hint::Down(monitor(key))];
+    let receive = |mailbox: &mut Mailbox, key| mailbox.receive(Search::any_of(clauses(key), |_, _| true));
+    let cold = flood.cost(|mailbox| assert_eq!(receive(mailbox, 0), None));
+    assert_eq!(cold, (100_000, 0, depth));
+    for id in depth..depth + 3 {
+        flood.send(WANTED, id);
+        assert_eq!(flood.cost(|mailbox| assert_eq!(receive(mailbox, id), Some(id))), (1, 1, 1), "by key");
+        flood.send(OTHER, id);
+        assert_eq!(flood.cost(|mailbox| assert_eq!(receive(mailbox, id), Some(id))), (1, 0, 1), "by tag");
+        flood.mailbox.signal(Signal::Down(id, id));
+        assert_eq!(flood.cost(|mailbox| assert_eq!(receive(mailbox, id), Some(id))), (0, 0, 1), "by monitor");
+    }
+    // What was left by another receive is one look too, and nothing newer than it is looked at.
+    for id in depth..depth + 10 {
+        flood.send(OTHER, id);
+    }
+    assert_eq!(flood.cost(|mailbox| assert_eq!(mailbox.receive(Search::tag(WANTED)), None)), (10, 0, 10));
+    let guarded = |clause, event: &Event<Letter>| clause == 1 || !matches!(event, Event::Message(_));
+    let both = flood.cost(|mailbox| {
+        assert_eq!(mailbox.receive(Search::any_of([Hint::Tag(OTHER), Hint::Tag(OTHER)], guarded)), Some(depth));
+    });
+    assert_eq!(both, (0, 0, 2), "one message, asked about by two clauses");
+}
+
+// OTP: E8
+#[test]
+fn a_guard_walks_its_own_tag_only_and_remembers_its_place() {
+    let mut flood = Flood::new(10_000);
+    (0..10).for_each(|n| flood.send(WANTED, n));
+    assert_eq!(flood.mailbox.receive(Search::tag(OTHER)), None);
+    let from_twenty = |clause, event: &Event<Letter>| match event {
+        Event::Message(letter) => clause == 1 || letter.id >= 20,
+        _ => false,
+    };
+    let mut search = Search::any_of([Hint::Tag(WANTED), Hint::Tag(OTHER)], from_twenty);
+    let mut step = |mailbox: &mut Mailbox| {
+        mailbox.refill();
+        mailbox.inbox.step(&mut search, &mut 100)
+    };
+    assert_eq!(flood.cost(|mailbox| assert!(matches!(step(mailbox), Step::Empty))), (0, 0, 10));
+    assert_eq!(flood.cost(|mailbox| assert!(matches!(step(mailbox), Step::Empty))), (0, 0, 0));
+    flood.send(WANTED, 10);
+    flood.send(FLOOD, 0);
+    assert_eq!(flood.cost(|mailbox| assert!(matches!(step(mailbox), Step::Empty))), (2, 0, 2));
+    flood.send(WANTED, 20);
+    assert_eq!(flood.cost(|mailbox| assert!(matches!(step(mailbox), Step::Found(_)))), (1, 0, 1));
+}
+
+// OTP: E2, E8
+#[test]
+fn clauses_look_at_nothing_newer_than_what_they_find() {
+    let mut flood = Flood::new(0);
+    flood.send(FLOOD, 0);
+    flood.mailbox.signal(Signal::Down(1, 1));
+    (2..1_000).for_each(|n| flood.send(OTHER, n));
+    // Everything is in the index, and no message was asked for its tag.
+    assert_eq!(flood.mailbox.receive(Search::message_where(|_: &Letter| false)), None);
+    let clauses = || [Hint::Down(monitor(1)), Hint::Tag(WANTED), Hint::Key(OTHER, Key::Int(500))];
+    let receive = |mailbox: &mut Mailbox| mailbox.receive(Search::any_of(clauses(), |_, _| true));
+    // The first message for its tag, and the notice.
+    assert_eq!(flood.cost(|mailbox| assert_eq!(receive(mailbox), Some(1))), (1, 0, 2));
+    // Each up to the wanted one for its tag and its key, and that one by the clause.
+    assert_eq!(flood.cost(|mailbox| assert_eq!(receive(mailbox), Some(500))), (499, 499, 999));
+    assert_eq!(flood.cost(|mailbox| assert_eq!(receive(mailbox), None)), (499, 499, 998));
 }

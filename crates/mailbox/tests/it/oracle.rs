@@ -4,8 +4,9 @@
 //! matches. A search that waits is interrupted by arrivals, other receives and flushes, and is now and then given up.
 
 use crate::support::{Letter, Mailbox, Mark, Signal, id_of, monitor, pid};
-use freeboard_mailbox::{Entry, Event, Key, Pattern, Search, Step, Tag};
+use freeboard_mailbox::{Entry, Event, Hint, Key, Pattern, Search, Step, Tag};
 use proptest::prelude::*;
+use std::cell::Cell;
 
 #[derive(Clone, Debug, PartialEq)]
 enum What {
@@ -23,6 +24,23 @@ enum Want {
     Down(u64),
     Tag(u32),
     Key(u32, Mark),
+    AnyOf([Clause; 3]),
+}
+
+/// What an event must be under for a clause to be asked, and the guard.
+#[derive(Clone, Debug)]
+struct Clause {
+    under: Under,
+    /// Takes those whose number leaves 1 when it is divided by this; 1 takes all.
+    guard: u64,
+}
+
+#[derive(Clone, Debug)]
+enum Under {
+    Tag(u32),
+    Key(u32, Mark),
+    Down(u64),
+    Exit(u64),
 }
 
 /// What can also happen while a search waits.
@@ -61,6 +79,20 @@ fn what() -> impl Strategy<Value = What> {
     ]
 }
 
+fn clause() -> impl Strategy<Value = Clause> {
+    let under = prop_oneof![
+        4 => (0..3_u32).prop_map(Under::Tag),
+        4 => (0..3_u32, a_key()).prop_map(|(tag, mark)| Under::Key(tag, mark)),
+        1 => (0..4_u64).prop_map(Under::Down),
+        1 => (0..3_u64).prop_map(Under::Exit),
+    ];
+    (under, prop_oneof![2 => Just(1), 3 => 2..7_u64]).prop_map(|(under, guard)| Clause { under, guard })
+}
+
+fn a_key() -> impl Strategy<Value = Mark> {
+    mark().prop_filter("a key", |mark| *mark != Mark::None)
+}
+
 fn want() -> impl Strategy<Value = Want> {
     prop_oneof![
         1 => Just(Want::AnyMessage),
@@ -68,7 +100,8 @@ fn want() -> impl Strategy<Value = Want> {
         2 => (2..7_u64).prop_map(Want::EventWhere),
         2 => (0..4_u64).prop_map(Want::Down),
         3 => (0..3_u32).prop_map(Want::Tag),
-        4 => (0..3_u32, mark().prop_filter("a key", |mark| *mark != Mark::None)).prop_map(|(tag, mark)| Want::Key(tag, mark)),
+        4 => (0..3_u32, a_key()).prop_map(|(tag, mark)| Want::Key(tag, mark)),
+        6 => [clause(), clause(), clause()].prop_map(Want::AnyOf),
     ]
 }
 
@@ -93,7 +126,8 @@ fn op() -> impl Strategy<Value = Op> {
 
 impl Want {
     /// The oracle's judgement.
-    fn takes(&self, (id, what): &(u64, What)) -> bool {
+    fn takes(&self, item: &(u64, What)) -> bool {
+        let (id, what) = item;
         match (self, what) {
             (_, What::Nothing) => false,
             (Self::AnyMessage, What::Letter(..)) => true,
@@ -101,7 +135,37 @@ impl Want {
             (Self::Down(wanted), What::Down(monitor)) => wanted == monitor,
             (Self::Tag(wanted), What::Letter(tag, _)) => wanted == tag,
             (Self::Key(tag, mark), What::Letter(its_tag, its_mark)) => tag == its_tag && mark == its_mark,
+            (Self::AnyOf(clauses), _) => clauses.iter().any(|clause| clause.takes(item)),
             _ => false,
+        }
+    }
+}
+
+impl Clause {
+    fn names(&self, what: &What) -> bool {
+        match (&self.under, what) {
+            (Under::Tag(wanted), What::Letter(tag, _)) => wanted == tag,
+            (Under::Key(tag, mark), What::Letter(its_tag, its_mark)) => tag == its_tag && mark == its_mark,
+            (Under::Down(wanted), What::Down(monitor)) => wanted == monitor,
+            (Under::Exit(wanted), What::Exit(from)) => wanted == from,
+            _ => false,
+        }
+    }
+
+    fn takes(&self, (id, what): &(u64, What)) -> bool {
+        self.names(what) && self.guards(*id)
+    }
+
+    fn guards(&self, id: u64) -> bool {
+        id % self.guard == 1 % self.guard
+    }
+
+    fn hint(&self) -> Hint<'_, Letter> {
+        match &self.under {
+            Under::Tag(tag) => Hint::Tag(Tag::new(*tag)),
+            Under::Key(tag, mark) => Hint::Key(Tag::new(*tag), key_of(mark)),
+            Under::Down(from) => Hint::Down(monitor(*from)),
+            Under::Exit(from) => Hint::Exit(pid(*from)),
         }
     }
 }
@@ -154,9 +218,9 @@ impl Pair {
     }
 
     /// The oracle's receive.
-    fn scan(&mut self, takes: impl Fn(&(u64, What)) -> bool) -> Option<u64> {
+    fn scan(&mut self, takes: impl Fn(&(u64, What)) -> bool) -> Option<(u64, What)> {
         let place = self.here.iter().position(takes)?;
-        Some(self.here.remove(place).0)
+        Some(self.here.remove(place))
     }
 
     fn small(&mut self, small: &Small) {
@@ -165,7 +229,7 @@ impl Pair {
             Small::Refill => drop(self.refill()),
             Small::Pop => {
                 let popped = self.mailbox.inbox.pop();
-                assert_eq!(popped.as_ref().map(id_of), self.scan(|_| true));
+                assert_eq!(popped.as_ref().map(id_of), self.scan(|_| true).map(|(id, _)| id));
                 popped.iter().for_each(asked_at_most_once);
             }
             Small::FlushDown(from) => {
@@ -201,10 +265,34 @@ impl Pair {
             Want::Down(from) => self.slices(Search::down(monitor(*from)), want, budget, between),
             Want::Tag(tag) => self.slices(Search::tag(Tag::new(*tag)), want, budget, between),
             Want::Key(tag, mark) => self.slices(Search::key(Tag::new(*tag), key_of(mark)), want, budget, between),
+            Want::AnyOf(clauses) => {
+                let (mut each, last) = ([Vec::new(), Vec::new(), Vec::new()], Cell::new(0));
+                let accept = |number: usize, event: &Event<Letter>| {
+                    once(&mut each[number], id_of(event));
+                    last.set(number);
+                    clauses[number].guards(id_of(event))
+                };
+                let search = Search::any_of([0, 1, 2].map(|number| clauses[number].hint()), accept);
+                self.slices_then(search, want, budget, between, |search, item| {
+                    assert_eq!(Some(search.clause()), clauses.iter().position(|clause| clause.takes(item)));
+                    assert_eq!(search.clause(), last.get(), "no clause is asked after the hit");
+                });
+            }
         }
     }
 
-    fn slices<P: Pattern<Letter>>(&mut self, mut search: Search<P>, want: &Want, budget: usize, between: &[Small]) {
+    fn slices<P: Pattern<Letter>>(&mut self, search: Search<P>, want: &Want, budget: usize, between: &[Small]) {
+        self.slices_then(search, want, budget, between, |_, _| {});
+    }
+
+    fn slices_then<P: Pattern<Letter>>(
+        &mut self,
+        mut search: Search<P>,
+        want: &Want,
+        budget: usize,
+        between: &[Small],
+        check: impl FnOnce(&Search<P>, &(u64, What)),
+    ) {
         let mut between = between.iter();
         loop {
             let (mut rest, before) = (budget, self.mailbox.inbox.inspected());
@@ -213,7 +301,9 @@ impl Pair {
             assert!(inspected <= (budget - rest) as u64, "what is inspected is paid for");
             match step {
                 Step::Found(event) => {
-                    assert_eq!(Some(id_of(&event)), self.scan(|item| want.takes(item)));
+                    let expected = self.scan(|item| want.takes(item)).expect("there is a match");
+                    assert_eq!(id_of(&event), expected.0);
+                    check(&search, &expected);
                     return asked_at_most_once(&event);
                 }
                 Step::Empty => {

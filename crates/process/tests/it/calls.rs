@@ -375,3 +375,34 @@ fn requests_can_be_sent_now_and_awaited_later_in_any_order() {
         assert_eq!(squares, [0, 1, 4]);
     });
 }
+
+// OTP: F8, F10
+#[test]
+fn calls_of_one_process_share_its_alarm_and_each_keeps_its_own_limit() {
+    seeds(async |node| {
+        let server = silent(&node);
+        let late = inside(&node, async move |cx: Context<()>| {
+            let start = cx.now();
+            let mut calls = [300_u64, 100, 200, 100, 500]
+                .map(|limit| (limit, Some(Box::pin(server.call(|reply| reply).within(ms(limit))))));
+            let mut late = Vec::new();
+            std::future::poll_fn(|task| {
+                for (limit, call) in &mut calls {
+                    let over = call.as_mut().is_some_and(|call| match call.as_mut().poll(task) {
+                        std::task::Poll::Ready(answer) => matches!(answer, Err(CallError::Timeout)),
+                        std::task::Poll::Pending => false,
+                    });
+                    if over {
+                        *call = None;
+                        late.push((*limit, cx.now() - start));
+                    }
+                }
+                if late.len() == 5 { std::task::Poll::Ready(()) } else { std::task::Poll::Pending }
+            })
+            .await;
+            late
+        })
+        .await;
+        assert_eq!(late, [100, 100, 200, 300, 500].map(|limit| (limit, ms(limit))));
+    });
+}

@@ -20,6 +20,7 @@ mod panics;
 mod receive;
 mod reply;
 mod runtime_drop;
+mod select;
 mod send_sync;
 mod sim_replay;
 mod soak;
