@@ -130,7 +130,9 @@ mod tests {
             assert_eq!(findings("a.md", &format!("see {place}")).len(), 1, "{place}");
             assert_eq!(findings("a.md", &format!("see `{}/x`", place.trim_end_matches('/'))).len(), 1, "{place}");
         }
-        for fine in [".github/workflows/ci.yml", "callers/workers", "crates/root.rs", concat!("a/wo", "rk/b"), "the /workers"] {
+        for fine in
+            [".github/workflows/ci.yml", "callers/workers", "crates/root.rs", concat!("a/wo", "rk/b"), "the /workers"]
+        {
             assert_eq!(findings("a.md", fine), [""; 0], "{fine}");
         }
     }
