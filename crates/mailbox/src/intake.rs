@@ -313,11 +313,6 @@ impl<M, S> Intake<M, S> {
         left
     }
 
-    /// Whether this incarnation lives here.
-    pub fn is_live(&self, incarnation: u64) -> bool {
-        self.shared.lock().is_live(incarnation)
-    }
-
     /// The incarnation that lives here, if any.
     pub fn incarnation(&self) -> Option<u64> {
         match self.shared.lock().state {

@@ -3,8 +3,8 @@
 //! ```text
 //!    1  the first reason is fixed                    6  links are told
 //!    2  the user's future is dropped, caught         7  dependents (a supervisor's children) are told
-//!    3  timers end                                   8  monitors are told
-//!    4  the seat closes, its queue is taken          9  this process's own monitors are taken back
+//!    3  the seat closes, its queue is taken          8  monitors are told
+//!    4  timers end                                   9  this process's own monitors are taken back
 //!    5  callers are answered, the queue is dropped  10  the supervisor and the starter are told
 //! ```
 //!
@@ -20,7 +20,7 @@
 //!   gets `noproc` (OTP: C3).
 //!
 //! # Invariants
-//! * No user code of the process runs after step 5 (OTP: A8), and nobody is told before step 5 is through.
+//! * No user code of the process runs after step 5 (OTP: A8), and no observer is told before step 5 is through.
 //! * Every observer gets the same reason (OTP: A1).
 
 use crate::current::{self, Parked};
