@@ -36,8 +36,8 @@ impl Bar {
 impl fmt::Display for Bar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::TimesAtLeast(bar) => write!(f, ">= {bar:.2}x"),
-            Self::TimesAtMost(bar) => write!(f, "<= {bar:.2}x"),
+            Self::TimesAtLeast(bar) => write!(f, ">= {}x", times(*bar)),
+            Self::TimesAtMost(bar) => write!(f, "<= {}x", times(*bar)),
             Self::AtLeast(bar) => write!(f, ">= {}", short(*bar)),
             Self::AtMost(bar) => write!(f, "<= {}", short(*bar)),
         }
@@ -131,14 +131,14 @@ pub fn heading() -> String {
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let is_ratio = self.ratio.is_some() && self.bar.is_none_or(Bar::is_ratio);
-        let quartile = |value: f64| if is_ratio { format!("{value:.2}") } else { short(value) };
+        let quartile = |value: f64| if is_ratio { times(value) } else { short(value) };
         let text = line([
             self.row.to_string(),
             self.case.clone(),
             short(self.ours),
             self.floor.map_or_else(|| "-".to_owned(), short),
             self.unit.to_owned(),
-            self.ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+            self.ratio.map_or_else(|| "-".to_owned(), times),
             quartile(self.q1),
             quartile(self.q3),
             self.bar.map_or_else(|| "-".to_owned(), |bar| bar.to_string()),
@@ -153,6 +153,11 @@ fn line([row, case, ours, floor, unit, ratio, q1, q3, bar, holds]: [String; 10])
     format!("{row:>3}  {case:<48} {ours:>8} {floor:>8} {unit:<7} {ratio:>6} {q1:>8} {q3:>8}  {bar:<9} {holds:<5}")
         .trim_end()
         .to_owned()
+}
+
+/// A ratio: two decimals, as long as they count.
+fn times(ratio: f64) -> String {
+    if ratio.abs() < 99.995 { format!("{ratio:.2}") } else { short(ratio) }
 }
 
 /// Three digits that count, with a letter for thousands and millions.
@@ -191,6 +196,12 @@ mod tests {
     fn numbers_keep_three_digits() {
         let shown = [0.0, 1.234, 12.34, 123.4, 9_990.0, 12_345.0, 999_400.0, 55_500_000.0].map(short);
         assert_eq!(shown, ["0.00", "1.23", "12.3", "123", "9990", "12.3k", "999k", "55.5M"]);
+    }
+
+    #[test]
+    fn ratios_keep_two_decimals_as_long_as_they_count() {
+        assert_eq!([0.123, 99.99, 100.0, 5_000.0, 23_456.0].map(times), ["0.12", "99.99", "100", "5000", "23.5k"]);
+        assert_eq!(Bar::TimesAtLeast(5_000.0).to_string(), ">= 5000x");
     }
 
     #[test]

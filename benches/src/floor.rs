@@ -9,8 +9,9 @@
 
 use crate::load::{self, Tell};
 use crate::machine::{Countdown, Held, Stopwatch};
+use crate::note::Note;
 use crate::rows::junk::Junk;
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
 use tokio::{
     sync::{
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
@@ -119,6 +120,37 @@ pub(crate) async fn idle(tasks: usize) {
         });
     }
     ran.finished().await;
+}
+
+/// Row 7: a mailbox without an index, as whoever has none writes it: whoever waits for one message looks from the oldest
+/// on, takes out what it wants and closes the gap.
+///
+/// It belongs to its receiver alone: no lock, no channel, no task. Closing the gap costs nothing to speak of, because the
+/// message that is waited for is the newest.
+#[derive(Debug)]
+pub struct Scan(VecDeque<Note>);
+
+impl Scan {
+    /// One with so many messages in it that nobody waits for.
+    pub fn behind(depth: u64) -> Self {
+        Self((0..depth).map(Note::Junk).collect())
+    }
+
+    /// Adds the newest.
+    pub fn send(&mut self, note: Note) {
+        self.0.push_back(note);
+    }
+
+    /// Takes the oldest that is wanted.
+    pub fn receive_where(&mut self, is_wanted: impl Fn(&Note) -> bool) -> Option<Note> {
+        let place = self.0.iter().position(is_wanted)?;
+        self.0.remove(place)
+    }
+
+    /// Takes the oldest.
+    pub fn receive(&mut self) -> Option<Note> {
+        self.0.pop_front()
+    }
 }
 
 /// Rows 8 and 9: each caller spawns a task that acknowledges and stays. `init` is what it waits before that.

@@ -14,18 +14,26 @@
 //! # Invariants
 //! * A floor program is fixed: making it slower or faster changes the meaning of every bar, so it needs a reason.
 //! * Both sides do the same work under the same load, and every run checks what it did: sums, counts, answers.
-//! * The load runs on the runtime's workers; the thread that measures sleeps meanwhile.
+//! * The load runs on the runtime's workers; the thread that measures sleeps meanwhile. In a contest of queues it receives.
 //!
 //! # Not here
-//! What a message costs inside the mailbox alone: `benches/mailbox.rs`, run by `cargo bench -p freeboard-benches`.
+//! What each part costs by itself: `benches/`, one file for each noun, run by `cargo bench -p freeboard-benches`. How often
+//! the allocator is asked: `tests/allocations.rs`. What they have in common with the rows is public here for their sake.
 
+mod contention;
 mod figure;
 mod floor;
 mod load;
 mod machine;
+mod note;
 mod pairs;
 mod rows;
+mod sum;
 
+pub use contention::{PRODUCERS, QUEUES, Queue};
 pub use figure::{Bar, Figure, heading};
+pub use floor::Scan;
+pub use note::{ACK, JUNK, Note};
 pub use pairs::{ROUNDS, Series, interleave, watched};
 pub use rows::{ROWS, Row, memory_probe};
+pub use sum::{Msg, Sum};

@@ -51,6 +51,11 @@ pub(crate) fn two_workers() -> Runtime {
     build(Builder::new_multi_thread().worker_threads(2))
 }
 
+/// A runtime with one worker.
+pub(crate) fn one_worker() -> Runtime {
+    build(Builder::new_multi_thread().worker_threads(1))
+}
+
 /// A runtime whose only worker stays on one core.
 fn one_pinned_worker() -> Runtime {
     build(Builder::new_multi_thread().worker_threads(1).on_thread_start(pin))

@@ -1,35 +1,15 @@
-//! How often the allocator is asked: nothing for a message, a fixed number for a spawn and for a call.
+//! How often the allocator is asked: nothing for a message, in whatever form it is received; nothing for a mailbox that is
+//! idle; a fixed number for a spawn and for a call.
 //!
 //! Counted on one thread, on which everything runs. Not counted: what tokio allocates once, which the warm-up pays.
 
 use allocation_counter::measure;
 use freeboard::prelude::*;
+use freeboard_benches::{ACK, Msg, Note, Sum};
+use freeboard_mailbox::{Exchange, Inbox, Intake, Search, Step};
 use freeboard_process::run_actor;
+use std::{sync::Arc, task::Waker};
 use tokio::runtime::{Builder, Runtime};
-
-struct Sum(u64);
-
-enum Msg {
-    Add(u64),
-    Get(Reply<u64>),
-}
-
-impl Actor for Sum {
-    type Msg = Msg;
-    type Args = ();
-
-    async fn init((): (), _: &mut Context<Msg>) -> Result<Self, InitError> {
-        Ok(Self(0))
-    }
-
-    async fn handle(&mut self, msg: Msg, _: &mut Context<Msg>) -> Ended {
-        match msg {
-            Msg::Add(number) => self.0 += number,
-            Msg::Get(reply) => reply.send(self.0),
-        }
-        Ok(())
-    }
-}
 
 fn runtime() -> Runtime {
     Builder::new_current_thread().enable_time().build().expect("one thread is enough")
@@ -42,23 +22,66 @@ fn actor(runtime: &Runtime) -> (Node, Addr<Msg>) {
     (node, sum)
 }
 
+fn process(runtime: &Runtime, form: Form) -> (Node, Addr<Note>) {
+    let _inside = runtime.enter();
+    let node = Node::new();
+    let to = node.spawn(move |cx| receive(cx, form));
+    (node, to)
+}
+
 /// Allocations while so many messages are sent and handled, in bursts.
 fn for_messages(runtime: &Runtime, to: &Addr<Msg>, bursts: u64, burst: u64) -> u64 {
-    let tell = || {
+    for_bursts(runtime, to, 0, bursts, || (0..burst).for_each(|_| to.cast(Msg::Add(1))))
+}
+
+/// Allocations while so many bursts are sent and handled; `left` messages are not. The same was done once before.
+fn for_bursts<M: Send + 'static>(
+    runtime: &Runtime,
+    to: &Addr<M>,
+    left: usize,
+    bursts: u64,
+    mut send: impl FnMut(),
+) -> u64 {
+    let mut all = || {
         runtime.block_on(async {
             for _ in 0..bursts {
-                (0..burst).for_each(|_| to.cast(Msg::Add(1)));
-                until_handled(to).await;
+                send();
+                while to.depth() > left {
+                    tokio::task::yield_now().await;
+                }
             }
         });
     };
-    tell();
-    measure(tell).count_total
+    all();
+    measure(all).count_total
 }
 
-async fn until_handled(to: &Addr<Msg>) {
-    while to.depth() > 0 {
-        tokio::task::yield_now().await;
+/// How a process receives, for ever.
+#[derive(Clone, Copy, Debug)]
+enum Form {
+    Plain,
+    Many,
+    Tag,
+    Key,
+}
+
+/// Messages of one burst; they have the numbers from 0.
+const BURST: u64 = 64;
+
+async fn receive(mut cx: Context<Note>, form: Form) -> Ended {
+    let mut many = Vec::new();
+    loop {
+        for wanted in 0..BURST {
+            match form {
+                Form::Plain => drop(cx.recv().await),
+                Form::Many => {
+                    cx.recv_many(&mut many, BURST as usize).await;
+                    many.clear();
+                }
+                Form::Tag => drop(cx.recv_tag(ACK).await),
+                Form::Key => assert_eq!(cx.recv_key(ACK, wanted).await.number(), wanted),
+            }
+        }
     }
 }
 
@@ -75,6 +98,64 @@ fn a_message_costs_no_allocation() {
     let (messages, allocations) = (100 * 10_000, for_messages(&runtime, &sum, 100, 10_000));
     println!("{allocations} allocations for {messages} messages in bursts of 10000");
     assert!(allocations <= messages / 256, "{allocations} allocations for {messages} messages");
+}
+
+#[test]
+fn a_message_costs_no_allocation_in_whatever_form_it_is_received() {
+    const BACKLOG: u64 = 1_000;
+    let runtime = runtime();
+    for (form, backlog) in [(Form::Plain, 0), (Form::Many, 0), (Form::Tag, BACKLOG), (Form::Key, BACKLOG)] {
+        let (_node, to) = process(&runtime, form);
+        (0..backlog).for_each(|number| to.cast(Note::Junk(number)));
+        // From the newest to the oldest, so each receive by key finds its message among those that it passed before.
+        let burst = || (0..BURST).rev().for_each(|number| to.cast(Note::Ack(number)));
+        let allocations = for_bursts(&runtime, &to, backlog as usize, 1_000, burst);
+        println!("{allocations} allocations for 1000 bursts of {BURST}, {form:?}");
+        // Tokio's list, once for each time that it is entered.
+        assert!(allocations <= 1, "{allocations} allocations, {form:?}");
+    }
+}
+
+#[test]
+fn an_idle_mailbox_allocates_nothing_beyond_its_own_block() {
+    let idle = measure(|| {
+        let intake = Arc::new(Intake::<Note, ()>::new());
+        let mut inbox = Inbox::new();
+        assert!(intake.open(1), "it was waiting");
+        intake.register_task(Waker::noop());
+        // Looks for anything, then for something, and waits.
+        assert!(inbox.pop().is_none());
+        assert!(matches!(inbox.step(&mut Search::tag(ACK), &mut 1), Step::Empty));
+        assert_eq!(intake.exchange(inbox.spare(), Some(Waker::noop())), Exchange::Empty);
+    });
+    assert_eq!(idle.count_total, 1, "the block that both sides share");
+}
+
+#[test]
+fn a_process_that_is_never_sent_anything_costs_three_blocks() {
+    const PROCESSES: u64 = 100;
+    let runtime = runtime();
+    for form in [Form::Plain, Form::Many, Form::Tag, Form::Key] {
+        let _inside = runtime.enter();
+        let node = Node::new();
+        let mut kept = Vec::with_capacity(2 * PROCESSES as usize);
+        let mut spawn = || {
+            (0..PROCESSES).for_each(|_| kept.push(node.spawn(move |cx| receive(cx, form))));
+            // They are polled before this task is polled again, and wait.
+            runtime.block_on(tokio::task::yield_now());
+        };
+        spawn();
+        let allocations = measure(&mut spawn).count_total;
+        println!("{allocations} allocations for {PROCESSES} processes that wait, {form:?}");
+        // Seat, body and the runtime's task; the mailbox is in the seat. Slots of the pid table may come in one more.
+        assert!((3 * PROCESSES..=3 * PROCESSES + 5).contains(&allocations), "{allocations} allocations, {form:?}");
+        let used = measure(|| {
+            for to in &kept {
+                assert!(to.pid().is_some() && to.depth() == 0 && to.downgrade().upgrade().is_some());
+            }
+        });
+        assert_eq!(used.count_total, 0, "an address is a pointer to the seat");
+    }
 }
 
 #[test]

@@ -1,13 +1,20 @@
 //! Models of a monitor that is taken back, with its notice, while its target dies (OTP: C6, C7).
 //!
-//! Modelled: the notice on its way, in the intake, walked, or passed by a selective receive. Not modelled: several
-//! monitors of one target, which share nothing but the map. Bound: 2 threads, 2 preemptions. Invariants: a notice takes
-//! its row (`life.rs`); a row is taken once (`watching.rs`). Executions at last change: 32 and 39 in 0.01 s.
+//! Modelled: the notice on its way, in the intake, walked, or passed by a selective receive; and just being walked by the
+//! task, while the context is in another thread. Not modelled: several monitors of one target, which share nothing but the
+//! map. Bound: 3 threads, 2 preemptions. Invariants: a notice takes its row (`life.rs`); a row is taken once
+//! (`watching.rs`); I5 of `intake.rs`. Executions at last change: 32, 39, 75 and 262 in 0.03 s.
 #![cfg(freeboard_loom)]
 
-use freeboard_loom_tests::{Driver, Drops, Log, Tracked, model, node};
-use freeboard_process::{Context, Event, ExitReason};
-use std::{future::poll_fn, task::Poll, time::Duration};
+use freeboard_loom_tests::{Driver, Drops, Log, Tracked, block_on, model, node};
+use freeboard_mailbox::sync::Mutex;
+use freeboard_process::{Context, Event, ExitReason, MonitorOptions};
+use std::{
+    future::{pending, poll_fn},
+    sync::Arc,
+    task::Poll,
+    time::Duration,
+};
 
 /// Where the notice may have got to when the monitor is taken back.
 #[derive(Clone, Copy)]
@@ -79,4 +86,53 @@ fn the_notice_is_on_its_way_or_in_the_intake() {
 #[test]
 fn the_notice_is_on_its_way_or_was_passed_by_a_selective_receive() {
     no_down("demonitor_flush/inbox", Reach::Inbox);
+}
+
+/// The task walks the notice while the context, in another thread, takes the monitor back.
+fn no_down_elsewhere(name: &str, options: MonitorOptions) {
+    let reached = Log::new();
+    let outcomes = reached.clone();
+    model(name, move || {
+        let (node, spawned) = node();
+        let target = node.spawn(async |_: Context<()>| Err(ExitReason::Shutdown));
+        let ending = Driver::new(spawned.one());
+        let slot = Arc::new(Mutex::new(None));
+        let (lend, options) = (Arc::clone(&slot), options.clone());
+        let addr = node.spawn(async move |mut cx: Context<()>| {
+            let monitor = cx.monitor_with(&target, &options);
+            *lend.lock() = Some((cx, monitor));
+            pending().await
+        });
+        let mut owner = Driver::new(spawned.one());
+        owner.poll();
+        ending.run();
+        let (mut cx, monitor) = slot.lock().take().expect("the first poll lends it");
+        let receiver = loom::thread::spawn(move || {
+            let flushed = !cx.demonitor_flush(monitor);
+            addr.cast(());
+            let heard = block_on(cx.recv());
+            addr.kill();
+            (flushed, matches!(heard, Event::Message(())))
+        });
+        owner.run();
+        let (flushed, undisturbed) = receiver.join().expect("the receiver asserts nothing");
+        assert!(undisturbed, "once demonitor_flush has returned, no Down is received");
+        outcomes.note(flushed);
+    });
+    assert_eq!(
+        reached.entries().len(),
+        2,
+        "the Down is walked before and after the demonitor: {:?}",
+        reached.entries()
+    );
+}
+
+#[test]
+fn the_notice_is_just_being_walked() {
+    no_down_elsewhere("demonitor_flush/walked", MonitorOptions::new());
+}
+
+#[test]
+fn the_notice_is_just_being_walked_and_goes_ahead() {
+    no_down_elsewhere("demonitor_flush/ahead", MonitorOptions::new().priority());
 }

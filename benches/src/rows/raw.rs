@@ -11,11 +11,10 @@
 
 use crate::figure::{Bar, Figure};
 use crate::load::Tell;
-use crate::machine::{Stopwatch, two_workers};
+use crate::machine::{Stopwatch, one_worker, two_workers};
 use crate::pairs::interleave;
 use freeboard::mailbox::{Event, Exchange, Inbox, Intake};
 use std::{future::Future, future::poll_fn, sync::Arc, task::Poll};
-use tokio::runtime::{Builder, Runtime};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 
 /// Messages before the receiver gives way, as in a process.
@@ -136,8 +135,4 @@ fn rate(
         assert_eq!(receiver.await.expect("the receiver only receives"), load.sum());
         load.messages() as f64 / clock.seconds()
     })
-}
-
-fn one_worker() -> Runtime {
-    Builder::new_multi_thread().worker_threads(1).build().expect("a thread can be started")
 }

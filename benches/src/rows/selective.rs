@@ -8,6 +8,7 @@
 
 use crate::figure::{Bar, Figure};
 use crate::machine::{Stopwatch, on_worker, run, two_workers};
+use crate::note::{ACK, JUNK, Note};
 use crate::pairs::{Series, interleave};
 use freeboard::prelude::*;
 use std::{
@@ -20,39 +21,15 @@ use tokio::{
     sync::{mpsc, oneshot},
 };
 
-enum Note {
-    Junk(u64),
-    Ack(u64),
-}
-
-const JUNK: Tag<Note> = Tag::new(0);
-const ACK: Tag<Note> = Tag::new(1);
-
-impl Message for Note {
-    const TAGS: &'static [&'static str] = &["Junk", "Ack"];
-
-    fn tag(&self) -> Tag<Self> {
-        match self {
-            Self::Junk(_) => JUNK,
-            Self::Ack(_) => ACK,
-        }
-    }
-
-    fn key(&self) -> Option<Key<'_>> {
-        let (Self::Junk(key) | Self::Ack(key)) = self;
-        Some((*key).into())
-    }
-}
-
 /// What is awaited: a tag of its own, or one more of the kind that waits there already.
 #[derive(Clone, Copy)]
-enum Wanted {
+pub(super) enum Wanted {
     Ack,
     Junk,
 }
 
 impl Wanted {
-    fn tag(self) -> Tag<Note> {
+    pub(super) fn tag(self) -> Tag<Note> {
         match self {
             Self::Ack => ACK,
             Self::Junk => JUNK,
@@ -68,7 +45,7 @@ impl Wanted {
 }
 
 const THOUSAND: u64 = 1_000;
-const MILLION: u64 = 1_000_000;
+pub(super) const MILLION: u64 = 1_000_000;
 
 /// Row 7.
 pub(crate) fn measure(rounds: usize) -> Vec<Figure> {
@@ -83,12 +60,14 @@ pub(crate) fn measure(rounds: usize) -> Vec<Figure> {
 
 /// How a message is awaited.
 #[derive(Clone, Copy)]
-enum By {
+pub(super) enum By {
     Tag,
     Key,
+    /// By its key; then one junk message is sent, and the oldest is received, whatever it is. So the depth stays.
+    KeyThenOldest,
 }
 
-fn alone(case: &str, unit: &'static str, ours: &Series, bar: f64) -> Figure {
+pub(super) fn alone(case: &str, unit: &'static str, ours: &Series, bar: f64) -> Figure {
     Figure::alone(7, case, unit, ours, Some(Bar::AtMost(bar)))
 }
 
@@ -131,12 +110,12 @@ fn deep(rounds: usize) -> Vec<Figure> {
 type Ask = (u64, oneshot::Sender<f64>);
 
 /// A process with a backlog that it has looked through.
-struct Warm {
+pub(super) struct Warm {
     ask: mpsc::Sender<Ask>,
 }
 
 impl Warm {
-    fn start(runtime: &Runtime, depth: u64, wanted: Wanted, by: By) -> Self {
+    pub(super) fn start(runtime: &Runtime, depth: u64, wanted: Wanted, by: By) -> Self {
         let (ask, asked) = mpsc::channel(1);
         let inside = async move { Node::new().spawn(move |cx| serve(cx, depth, (wanted, by), asked)) };
         let process = on_worker(runtime, inside);
@@ -144,7 +123,8 @@ impl Warm {
         Self { ask }
     }
 
-    fn receive(&self, runtime: &Runtime, receives: u64) -> f64 {
+    /// Nanoseconds for one of so many receives, or for a pair of them, each with its send.
+    pub(super) fn receive(&self, runtime: &Runtime, receives: u64) -> f64 {
         let (answer, nanos) = oneshot::channel();
         let ask = self.ask.clone();
         on_worker(runtime, async move {
@@ -166,14 +146,23 @@ async fn serve(mut cx: Context<Note>, depth: u64, (wanted, by): (Wanted, By), mu
         for _ in 0..receives {
             key += 1;
             me.cast(wanted.message(key));
-            let (Note::Junk(got) | Note::Ack(got)) = match by {
+            let got = match by {
                 By::Tag => cx.recv_tag(wanted.tag()).await,
-                By::Key => cx.recv_key(wanted.tag(), key).await,
+                By::Key | By::KeyThenOldest => cx.recv_key(wanted.tag(), key).await,
             };
-            assert_eq!(got, key);
+            assert_eq!(got.number(), key);
+            if let By::KeyThenOldest = by {
+                me.cast(Note::Junk(key));
+                assert!(matches!(cx.recv().await, Event::Message(Note::Junk(_))), "the oldest is junk");
+            }
         }
         let nanos = clock.nanos() / receives as f64;
-        assert_eq!(cx.inspected() - inspected, receives, "each receive looks at one message");
+        let looks = cx.inspected() - inspected;
+        match by {
+            By::Tag | By::Key => assert_eq!(looks, receives, "each receive looks at one message"),
+            // The other one is the junk that came in between.
+            By::KeyThenOldest => assert!(looks <= 2 * receives, "{looks} looks for {receives} receives by key"),
+        }
         answer.send(nanos).expect("the asker waits");
     }
     Ok(())

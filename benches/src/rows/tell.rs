@@ -6,33 +6,10 @@
 use crate::figure::{Bar, Figure};
 use crate::load::Tell;
 use crate::machine::{Stopwatch, run};
+use crate::sum::{Msg, Sum};
 use crate::{floor, pairs::interleave};
 use freeboard::prelude::*;
 use freeboard_process::run_actor;
-
-struct Sum(u64);
-
-enum Msg {
-    Add(u64),
-    Get(Reply<u64>),
-}
-
-impl Actor for Sum {
-    type Msg = Msg;
-    type Args = ();
-
-    async fn init((): (), _: &mut Context<Msg>) -> Result<Self, InitError> {
-        Ok(Self(0))
-    }
-
-    async fn handle(&mut self, msg: Msg, _: &mut Context<Msg>) -> Ended {
-        match msg {
-            Msg::Add(number) => self.0 += number,
-            Msg::Get(reply) => reply.send(self.0),
-        }
-        Ok(())
-    }
-}
 
 /// Row 1.
 pub(crate) fn one_to_one(rounds: usize) -> Vec<Figure> {

@@ -73,9 +73,14 @@ pub use freeboard_supervisor as supervisor;
 /// ```
 pub mod prelude {
     pub use freeboard_derive::Message;
-    pub use freeboard_mailbox::{Event, Key, Message, Refused, SendError, Tag, tag_named};
+    pub use freeboard_mailbox::{
+        Dropped, Event, Key, MailboxStats, Message, Policy, Refused, SendError, Tag, tag_named,
+    };
+    #[cfg(feature = "blocking")]
+    pub use freeboard_process::BlockingContext;
     pub use freeboard_process::{
-        Actor, Addr, CallError, Context, Ended, InitError, Node, Reply, Sim, StartError, Timer, WeakAddr, receive,
+        Actor, Addr, Alias, CallError, Context, DeadLetter, Ended, InitError, Node, Permit, Reply, Sim, StartError,
+        Timer, WeakAddr, receive,
     };
     pub use freeboard_signal::{Down, Exit, ExitReason, Pid, Ref};
     pub use freeboard_supervisor::{

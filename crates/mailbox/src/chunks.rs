@@ -1,13 +1,17 @@
 //! A queue that grows by whole chunks, so that no push ever copies what is queued.
 //!
 //! ```text
-//!   pop ◄─ front │ full: chunks, oldest first │ back ◄─ push
-//!            │                                   ▲
-//!            └────────► spare: empty chunks ─────┘
+//!   pop ◄─ front ◄─┬─ push, up to a chunk
+//!                  └─ full: chunks, oldest first ◄─ back ◄─ push, what is more
+//!                     spare: empty chunks, for the next back
 //! ```
 //!
 //! A doubling buffer would copy the whole backlog inside the intake's lock, once per doubling; here the most that one
-//! push moves is half a chunk, while the first chunk grows. An empty queue owns no memory until its first push.
+//! push moves is half a chunk, while the first chunk grows. An empty queue owns no memory until its first push, and one
+//! that never was longer than a chunk is one ring and one word.
+//!
+//! # Invariants
+//! * Whatever is behind the front is newer than all of it.
 //!
 //! # Memory
 //! A chunk that was used up becomes a spare and is the next one pushed into, so a steady flow allocates nothing however
@@ -15,7 +19,7 @@
 //! * A queue keeps no more than [`Chunks::SPARES`] spares; what a flood needed beyond that goes back as it is received.
 //! * [`Chunks::trim`] gives back the spares that were not needed since the last trim. A receiver trims its queue when it
 //!   finds nothing to receive, so after a flood the spares are gone when it has waited twice with either queue.
-//! * The chunks at the two ends stay until the queue is dropped.
+//! * The chunk in front stays until the queue is dropped.
 
 use std::collections::VecDeque;
 
@@ -26,18 +30,23 @@ const CHUNK: usize = if cfg!(freeboard_loom) { 2 } else { 512 };
 const SPARE_BYTES: usize = 64 * 1024;
 
 /// A first-in-first-out queue of chunks.
+///
+/// Its entries are numbered: the oldest one has [`number`](Self::number), and the others follow without a gap. What goes
+/// from queue to queue keeps its number, so two entries of one mailbox can be compared by age wherever they are.
 #[derive(Debug)]
 pub struct Chunks<T> {
+    number: u64,
     front: VecDeque<T>,
     /// Only there once the queue was longer than a chunk; most queues never are, and pay one word for it.
     rest: Option<Box<Rest<T>>>,
-    back: VecDeque<T>,
 }
 
-/// The chunks that are not at an end.
+/// What is behind the front.
 #[derive(Debug)]
 struct Rest<T> {
     full: VecDeque<VecDeque<T>>,
+    /// Owns no memory while it is empty.
+    back: VecDeque<T>,
     spare: Vec<VecDeque<T>>,
     /// So many spares were there all the time since the last trim.
     unused: usize,
@@ -45,17 +54,41 @@ struct Rest<T> {
 
 impl<T> Default for Chunks<T> {
     fn default() -> Self {
-        Self { front: VecDeque::new(), rest: None, back: VecDeque::new() }
+        Self { number: 0, front: VecDeque::new(), rest: None }
     }
 }
 
 impl<T> Default for Rest<T> {
     fn default() -> Self {
-        Self { full: VecDeque::new(), spare: Vec::new(), unused: 0 }
+        Self { full: VecDeque::new(), back: VecDeque::new(), spare: Vec::new(), unused: 0 }
     }
 }
 
 impl<T> Rest<T> {
+    fn is_empty(&self) -> bool {
+        self.back.is_empty() && self.full.is_empty()
+    }
+
+    fn push(&mut self, entry: T) {
+        if self.back.is_empty() || self.back.len() == CHUNK {
+            let chunk = self.empty_chunk();
+            self.add(chunk);
+        }
+        self.back.push_back(entry);
+    }
+
+    /// Puts a chunk behind the others, to be pushed into.
+    fn add(&mut self, chunk: VecDeque<T>) {
+        let full = std::mem::replace(&mut self.back, chunk);
+        if !full.is_empty() {
+            self.full.push_back(full);
+        }
+    }
+
+    fn pop_chunk(&mut self) -> VecDeque<T> {
+        self.full.pop_front().unwrap_or_else(|| std::mem::take(&mut self.back))
+    }
+
     fn empty_chunk(&mut self) -> VecDeque<T> {
         let spare = self.spare.pop();
         self.unused = self.unused.min(self.spare.len());
@@ -86,53 +119,66 @@ impl<T> Chunks<T> {
 
     /// Whether nothing is queued.
     pub fn is_empty(&self) -> bool {
-        self.front.is_empty() && self.back.is_empty() && self.rest.as_ref().is_none_or(|rest| rest.full.is_empty())
+        self.front.is_empty() && self.is_all_in_front()
+    }
+
+    fn is_all_in_front(&self) -> bool {
+        self.rest.as_ref().is_none_or(|rest| rest.is_empty())
     }
 
     /// Adds the newest entry.
     pub fn push(&mut self, entry: T) {
-        if self.back.len() == CHUNK {
-            self.begin_chunk();
+        if self.front.len() < CHUNK && self.is_all_in_front() {
+            self.front.push_back(entry);
+        } else {
+            self.rest.get_or_insert_default().push(entry);
         }
-        self.back.push_back(entry);
     }
 
     /// Takes the oldest entry.
+    #[inline]
     pub fn pop(&mut self) -> Option<T> {
-        if let Some(entry) = self.front.pop_front() {
-            return Some(entry);
+        if self.front.is_empty() {
+            self.next_chunk();
         }
-        self.next_chunk();
-        self.front.pop_front()
+        let entry = self.front.pop_front()?;
+        self.number += 1;
+        Some(entry)
     }
 
     #[cold]
-    fn begin_chunk(&mut self) {
-        let rest = self.rest.get_or_insert_default();
-        let full = std::mem::replace(&mut self.back, rest.empty_chunk());
-        rest.full.push_back(full);
+    fn next_chunk(&mut self) {
+        if let Some(rest) = self.rest.as_mut().filter(|rest| !rest.is_empty()) {
+            let used_up = std::mem::replace(&mut self.front, rest.pop_chunk());
+            rest.keep(used_up);
+        }
     }
 
-    fn next_chunk(&mut self) {
-        if let Some(rest) = &mut self.rest
-            && let Some(chunk) = rest.full.pop_front()
-        {
-            let empty = std::mem::replace(&mut self.front, chunk);
-            rest.keep(empty);
-        } else {
-            std::mem::swap(&mut self.front, &mut self.back);
-        }
+    /// The number of the oldest entry: the one that [`pop`](Self::pop) takes next.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// Numbers what will be pushed from here on.
+    ///
+    /// # Panics
+    /// In debug builds, if anything is queued.
+    pub fn number_from(&mut self, number: u64) {
+        debug_assert!(self.is_empty(), "what is queued has its number already");
+        self.number = number;
     }
 
     /// Adds all entries of a newer queue behind this one's; moves chunks, not entries.
     pub fn append(&mut self, newer: Self) {
-        let older_back = std::mem::replace(&mut self.back, newer.back);
-        let between = [older_back, newer.front].into_iter().filter(|chunk| !chunk.is_empty());
-        let full = between.chain(newer.rest.into_iter().flat_map(|rest| rest.full));
-        let mut full = full.peekable();
-        if full.peek().is_some() {
-            self.rest.get_or_insert_default().full.extend(full);
+        if self.is_empty() {
+            self.number = newer.number;
+            self.front = newer.front;
+        } else if !newer.front.is_empty() {
+            self.rest.get_or_insert_default().add(newer.front);
         }
+        let Some(newer) = newer.rest.filter(|rest| !rest.is_empty()) else { return };
+        let rest = self.rest.get_or_insert_default();
+        newer.full.into_iter().chain([newer.back]).filter(|chunk| !chunk.is_empty()).for_each(|chunk| rest.add(chunk));
     }
 
     /// Gives back the memory of the spare chunks that were not needed since the last trim.
@@ -140,15 +186,16 @@ impl<T> Chunks<T> {
         let Some(rest) = &mut self.rest else { return };
         rest.spare.truncate(rest.spare.len() - rest.unused);
         rest.unused = rest.spare.len();
-        if rest.spare.is_empty() && rest.full.is_empty() {
+        if rest.spare.is_empty() && rest.is_empty() {
             self.rest = None;
         }
     }
 
     /// All entries, oldest first.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
-        let Self { front, rest, back } = self;
-        front.iter_mut().chain(rest.iter_mut().flat_map(|rest| rest.full.iter_mut().flatten())).chain(back.iter_mut())
+        let rest = self.rest.iter_mut();
+        let behind = rest.flat_map(|rest| rest.full.iter_mut().chain([&mut rest.back]).flatten());
+        self.front.iter_mut().chain(behind)
     }
 }
 
@@ -195,7 +242,7 @@ mod tests {
         // What the flood used stays for once.
         queue.trim();
         assert_eq!(queue.spares(), Chunks::<u64>::SPARES);
-        // Four chunks need two besides the ends, again and again; the others go.
+        // Four chunks need three behind the front, again and again; the others go.
         for _ in 0..3 {
             pass(&mut queue, 4);
             queue.trim();

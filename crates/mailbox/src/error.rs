@@ -19,6 +19,16 @@ pub enum Refused {
     Closed(ExitReason),
     /// Nobody sits there now; a restart is due.
     Vacant,
+    /// There is no room, and the mailbox rejects what finds none.
+    Full,
+    /// A newer message with the same tag and key took its place. Told to callers; a send that does this succeeds.
+    Coalesced,
+    /// It waited too long, or its deadline came. Told to callers.
+    Expired,
+    /// Too much had waited for too long, and it was one of those to go. Told to callers.
+    Shed,
+    /// The mailbox takes nothing new; what it holds is still received.
+    Draining,
 }
 
 impl fmt::Display for Refused {
@@ -28,6 +38,17 @@ impl fmt::Display for Refused {
                 write!(f, "the process has ended for good ({reason}); drop this address and ask for a new one")
             }
             Self::Vacant => f.write_str("the process is being restarted; send again later"),
+            Self::Full => f.write_str("the mailbox is full; send again later, or wait for room"),
+            Self::Coalesced => {
+                f.write_str("a newer message with the same key took its place; ask again if you still need to")
+            }
+            Self::Expired => {
+                f.write_str("the message was not received in time; the process is overloaded, ask again later")
+            }
+            Self::Shed => f.write_str("the process sheds load; ask again later, and less often"),
+            Self::Draining => {
+                f.write_str("the process finishes what it has and takes nothing new; ask for another one")
+            }
         }
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! Invariant: notices are boxed, so that they cost messages nothing: `Event<u64>` and `Entry<u64, _>` are 16 bytes.
 
-use freeboard_signal::{Down, Downs, Exit};
+use freeboard_signal::{Down, Downs, Exit, Ref};
 use std::fmt;
 
 /// What a process receives, in one reception order (OTP: D1–D4, E1).
@@ -27,8 +27,20 @@ pub enum Entry<M, S> {
     Event(Event<M>),
     /// A signal still in transit.
     Signal(Box<S>),
+    /// A message that came through an alias. Until the receiver has walked it, nobody knows whether the alias still holds.
+    Aliased(Box<Aliased<M>>),
     /// A signal that was applied and left nothing to receive.
     Gone,
+}
+
+/// A message sent through an alias of its receiver.
+pub struct Aliased<M> {
+    /// The alias.
+    pub alias: Ref,
+    /// Whether its sender asked for it to go ahead of ordinary messages (OTP: E14).
+    pub ahead: bool,
+    /// The message.
+    pub message: M,
 }
 
 const _: () = assert!(size_of::<Event<u64>>() == 16);
@@ -41,6 +53,21 @@ impl<M> Event<M> {
             Self::Message(message) => Some(message),
             _ => None,
         }
+    }
+
+    /// Whether this tells of a death, after which nothing comes from who died. An exit signal that somebody sent does not.
+    pub(crate) fn is_death_notice(&self) -> bool {
+        match self {
+            Self::Message(_) => false,
+            Self::Down(_) | Self::Downs(_) => true,
+            Self::Exit(exit) => exit.is_of_link(),
+        }
+    }
+}
+
+impl<M> fmt::Debug for Aliased<M> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Aliased").field("alias", &self.alias).field("ahead", &self.ahead).finish_non_exhaustive()
     }
 }
 

@@ -1,26 +1,55 @@
-//! The receiver's own half of a mailbox: what was swapped out of the intake, and what selective receives left.
+//! The receiver's own half of a mailbox: what was swapped out of the intake, and what receives left of it.
 //!
 //! ```text
-//!   index: looked at and left (oldest) │ buffer: in order of arrival      older than anything in the intake
+//!   lane: put ahead │ index: looked at and left (oldest) │ buffer: in order of arrival      older than the intake's
 //! ```
 //!
 //! Invariants
 //! * Everything in the index is older than anything in the buffer, so the first hit on the way is the oldest.
-//! * There is no index until a selective receive leaves something; an empty one costs a plain receive one comparison.
+//! * There is no index until something is left; an empty one costs a plain receive one comparison.
 //! * A panic in a predicate loses nothing: what was just being tested is left in the index.
+//! * Every receive looks in the lane first, except when the lane has had its share (see `lane`).
 //!
-//! Not here: the lock, waiting and signals. The caller refills the buffer and has applied the signals in it.
+//! Plain receives are in `plain`. Not here: the lock, waiting and signals. The caller refills the buffer and has applied the
+//! signals in it.
 
-use crate::search::{Looked, Pattern, Search, Test};
-use crate::{Chunks, Entry, Event, index::Index, index::Name};
+mod plain;
+
+use crate::lane::Lane;
+use crate::notices::Share;
+use crate::search::{Looked, Part, Pattern, Search, Test};
+use crate::{Chunks, Entry, Event, Marker, index::Index, index::Name};
 use freeboard_signal::{Pid, Ref};
 use std::fmt;
 
 /// What a process has taken out of its intake and not yet received.
 pub struct Inbox<M, S> {
     buffer: Chunks<Entry<M, S>>,
-    index: Option<Box<Index<M>>>,
+    left: Option<Box<Left<M>>>,
     inspected: u64,
+    share: Share,
+}
+
+/// What was taken out of the buffer and not received.
+struct Left<M> {
+    index: Index<M>,
+    /// Only there once something was put ahead.
+    lane: Option<Box<Lane<M>>>,
+}
+
+impl<M> Left<M> {
+    fn new() -> Box<Self> {
+        Box::new(Self { index: Index::new(), lane: None })
+    }
+
+    /// The parts that have an index, in the order in which they are received.
+    fn parts(&self) -> impl Iterator<Item = &Index<M>> {
+        self.lane.iter().map(|lane| &lane.index).chain([&self.index])
+    }
+
+    fn parts_mut(&mut self) -> impl Iterator<Item = &mut Index<M>> {
+        self.lane.iter_mut().map(|lane| &mut lane.index).chain([&mut self.index])
+    }
 }
 
 /// How far a slice of a selective receive came.
@@ -50,6 +79,13 @@ impl Meter<'_> {
         }
         may
     }
+
+    /// Spends as much without a look.
+    pub(crate) fn pay(&mut self) -> bool {
+        let may = *self.budget > 0;
+        *self.budget -= usize::from(may);
+        may
+    }
 }
 
 impl<M, S> Default for Inbox<M, S> {
@@ -61,7 +97,7 @@ impl<M, S> Default for Inbox<M, S> {
 impl<M, S> Inbox<M, S> {
     /// An empty inbox; allocates nothing.
     pub fn new() -> Self {
-        Self { buffer: Chunks::default(), index: None, inspected: 0 }
+        Self { buffer: Chunks::default(), left: None, inspected: 0, share: Share::new() }
     }
 
     /// The empty buffer, to be filled by [`Intake::exchange`](crate::Intake::exchange). Signals that come with it must be
@@ -79,33 +115,54 @@ impl<M, S> Inbox<M, S> {
         self.buffer.is_empty()
     }
 
+    /// Whether to look in the intake before the next receive, without parking: priority entries have had their share, and
+    /// ordinary ones can only be there.
+    pub fn wants_refill(&self) -> bool {
+        match &self.left {
+            Some(left) => self.buffer.is_empty() && left.lane.as_ref().is_some_and(|lane| lane.gives_way()),
+            None => false,
+        }
+    }
+
     /// How many entries are left here. Signals that were applied and left nothing count until a receive passes them.
     ///
     /// # Cost
     /// One walk of the buffer: for reports, not for a path that each message takes.
     pub fn len(&mut self) -> usize {
-        self.buffer.iter_mut().count() + self.index.as_ref().map_or(0, |index| index.len())
+        self.buffer.iter_mut().count() + self.left_len()
+    }
+
+    fn left_len(&self) -> usize {
+        self.left.iter().flat_map(|left| left.parts()).map(Index::len).sum()
+    }
+
+    /// How many messages receives have left, or the walk has put ahead; notices do not count.
+    ///
+    /// # Cost
+    /// O(1).
+    pub fn held(&self) -> usize {
+        self.left.iter().flat_map(|left| left.parts()).map(Index::messages_len).sum()
     }
 
     /// Whether no entry is left here.
     pub fn is_empty(&self) -> bool {
-        self.buffer.is_empty() && self.index.as_ref().is_none_or(|index| index.is_empty())
+        self.buffer.is_empty() && self.left_len() == 0
     }
 
-    /// Takes the oldest event: a plain receive.
-    pub fn pop(&mut self) -> Option<Event<M>> {
-        if let Some(index) = &mut self.index
-            && let Some(event) = index.pop()
-        {
-            return Some(event);
+    /// Puts priority entries behind earlier ones and ahead of all others, for every form of receive (OTP: E15).
+    pub fn put_ahead(&mut self, entries: impl IntoIterator<Item = Entry<M, S>>) {
+        let left = self.left.get_or_insert_with(Left::new);
+        let lane = left.lane.get_or_insert_with(|| Box::new(Lane::new()));
+        for (event, alias) in entries.into_iter().filter_map(arrival) {
+            lane.push(event, alias);
         }
-        loop {
-            match self.buffer.pop()? {
-                Entry::Event(event) => return Some(event),
-                Entry::Gone => {}
-                Entry::Signal(_) => debug_assert!(false, "signals are applied before anything is received"),
-            }
-        }
+    }
+
+    /// Marks this moment: what comes from here on is newer. `intake_marker` is what
+    /// [`Intake::marker`](crate::Intake::marker) has just answered.
+    pub fn marker(&self, intake_marker: u64) -> Marker {
+        let lane = self.left.as_ref().and_then(|left| left.lane.as_ref());
+        Marker { lane: lane.map_or(0, |lane| lane.index.next_arrival()), queue: intake_marker }
     }
 
     /// One slice of a selective receive: takes the oldest event that the search wants, and looks at no more than `budget`
@@ -116,12 +173,61 @@ impl<M, S> Inbox<M, S> {
     ///
     /// # Cost
     /// See [`Search`]: what the search rejected is not looked at again, and looking something up takes no budget.
+    #[inline]
     pub fn step<P: Pattern<M>>(&mut self, search: &mut Search<P>, budget: &mut usize) -> Step<M> {
-        let pattern = &mut search.pattern;
-        if let Some(index) = self.index.as_deref_mut().filter(|index| !index.is_empty()) {
+        match &self.left {
+            Some(left) if left.lane.is_some() => self.step_beside_lane(search, budget),
+            _ => self.step_queue(search, budget),
+        }
+    }
+
+    #[cold]
+    fn step_beside_lane<P: Pattern<M>>(&mut self, search: &mut Search<P>, budget: &mut usize) -> Step<M> {
+        let goes_first = self.lane().is_some_and(|lane| lane.goes_first());
+        if goes_first {
+            match self.step_lane(&mut search.pattern, budget) {
+                Step::Empty => {}
+                found_or_pause => return found_or_pause,
+            }
+        }
+        match self.step_queue(search, budget) {
+            Step::Empty if !goes_first => self.step_lane(&mut search.pattern, budget),
+            step => {
+                if let (Step::Found(_), Some(lane)) = (&step, self.lane()) {
+                    lane.interrupt();
+                }
+                step
+            }
+        }
+    }
+
+    fn lane(&mut self) -> Option<&mut Lane<M>> {
+        self.left.as_mut()?.lane.as_deref_mut()
+    }
+
+    fn step_lane<P: Pattern<M>>(&mut self, pattern: &mut P, budget: &mut usize) -> Step<M> {
+        let Some(lane) = self.left.as_mut().and_then(|left| left.lane.as_mut()) else { return Step::Empty };
+        let mut meter = Meter { budget, inspected: &mut self.inspected };
+        match pattern.look(Part::Lane, &mut lane.index, &mut meter) {
+            Looked::At(slot) => Step::Found(lane.take(slot)),
+            Looked::Pause => Step::Pause,
+            Looked::Nowhere => Step::Empty,
+        }
+    }
+
+    #[inline]
+    fn step_queue<P: Pattern<M>>(&mut self, search: &mut Search<P>, budget: &mut usize) -> Step<M> {
+        let Search { pattern, passed } = search;
+        // After a refill the index is as this search has left it: one comparison instead of another look.
+        let is_news = |left: &&mut Left<M>| !left.index.is_empty() && left.index.next_arrival() != *passed;
+        if let Some(left) = self.left.as_deref_mut().filter(is_news) {
             let mut meter = Meter { budget: &mut *budget, inspected: &mut self.inspected };
-            match pattern.look(index, &mut meter) {
-                Looked::At(slot) => return Step::Found(index.remove(slot)),
+            match pattern.look(Part::Queue, &mut left.index, &mut meter) {
+                Looked::At(slot) => {
+                    let event = left.index.remove(slot);
+                    self.share.taken(&event);
+                    return Step::Found(event);
+                }
                 Looked::Pause => return Step::Pause,
                 Looked::Nowhere => {}
             }
@@ -130,18 +236,26 @@ impl<M, S> Inbox<M, S> {
             if *budget == 0 {
                 return if self.buffer.is_empty() { Step::Empty } else { Step::Pause };
             }
-            let Some(entry) = self.buffer.pop() else { return Step::Empty };
-            *budget -= 1;
-            let Entry::Event(event) = entry else {
-                debug_assert!(matches!(entry, Entry::Gone), "signals are applied before anything is received");
-                continue;
+            let Some(entry) = self.buffer.pop() else {
+                *passed = self.left.as_ref().map_or(0, |left| left.index.next_arrival());
+                return Step::Empty;
             };
+            *budget -= 1;
+            let number = self.buffer.number() - 1;
+            let Some((event, alias)) = arrival(entry) else { continue };
+            let mut tested = Tested { event: Some(event), number, alias, left: &mut self.left };
+            if pattern.skips(number) {
+                drop(tested);
+                continue;
+            }
             self.inspected += 1;
-            let mut tested = Tested { event: Some(event), index: &mut self.index };
             let Some(event) = &tested.event else { continue };
-            match pattern.test(event) {
+            match pattern.test(event, alias) {
                 Test::Hit => match tested.event.take() {
-                    Some(event) => return Step::Found(event),
+                    Some(event) => {
+                        self.share.taken(&event);
+                        return Step::Found(event);
+                    }
                     None => continue,
                 },
                 Test::Miss => tested.leave(pattern, |_| {}),
@@ -171,37 +285,56 @@ impl<M, S> Inbox<M, S> {
     }
 
     fn flush(&mut self, name: &Name, is_wanted: impl Fn(&Event<M>) -> bool) -> bool {
-        if let Some(index) = &mut self.index
-            && let Some(slot) = index.notice(name)
-        {
-            index.remove(slot);
-            return true;
+        for index in self.left.iter_mut().flat_map(|left| left.parts_mut()) {
+            if let Some(slot) = index.notice(name) {
+                index.remove(slot);
+                return true;
+            }
         }
         let found = self.buffer.iter_mut().find(|entry| matches!(entry, Entry::Event(event) if is_wanted(event)));
         found.map(|entry| *entry = Entry::Gone).is_some()
     }
 
-    /// How many entries selective receives have looked at so far. A plain receive looks at none.
+    /// How many entries selective receives have looked at so far, or since the count was last taken. A plain receive looks at
+    /// none.
     pub fn inspected(&self) -> u64 {
         self.inspected
     }
 
-    /// Everything that is left, oldest first.
-    pub fn into_chunks(self) -> Chunks<Entry<M, S>> {
-        let Some(mut index) = self.index.filter(|index| !index.is_empty()) else { return self.buffer };
-        let mut left = Chunks::default();
-        while let Some(event) = index.pop() {
-            left.push(Entry::Event(event));
+    /// Takes the count of [`inspected`](Self::inspected), to be [noted](crate::Intake::note_inspected) where others see it.
+    pub fn take_inspected(&mut self) -> u64 {
+        std::mem::take(&mut self.inspected)
+    }
+
+    /// Takes the next entry in order of place, whatever it is and whosever turn it is: for those who take a mailbox down.
+    pub fn take_next(&mut self) -> Option<Entry<M, S>> {
+        let left = self.left.iter_mut().flat_map(|left| left.parts_mut()).find_map(Index::pop);
+        left.map(Entry::Event).or_else(|| self.buffer.pop())
+    }
+}
+
+/// What an entry holds for the receiver, and through which alias it came.
+fn arrival<M, S>(entry: Entry<M, S>) -> Option<(Event<M>, Option<Ref>)> {
+    match entry {
+        Entry::Event(event) => Some((event, None)),
+        Entry::Aliased(aliased) => {
+            let alias = aliased.alias;
+            Some((Event::Message(aliased.message), Some(alias)))
         }
-        left.append(self.buffer);
-        left
+        Entry::Gone => None,
+        Entry::Signal(_) => {
+            debug_assert!(false, "signals are applied before anything is received");
+            None
+        }
     }
 }
 
 /// An event between buffer and index. Dropped while a predicate's panic passes, it still goes to its place.
 struct Tested<'a, M> {
     event: Option<Event<M>>,
-    index: &'a mut Option<Box<Index<M>>>,
+    number: u64,
+    alias: Option<Ref>,
+    left: &'a mut Option<Box<Left<M>>>,
 }
 
 impl<M> Tested<'_, M> {
@@ -214,8 +347,8 @@ impl<M> Tested<'_, M> {
 
     fn push(&mut self) -> Option<(&mut Index<M>, u32)> {
         let event = self.event.take()?;
-        let index = self.index.get_or_insert_with(|| Box::new(Index::new()));
-        let slot = index.push(event);
+        let index = &mut self.left.get_or_insert_with(Left::new).index;
+        let slot = index.push(self.number, event, self.alias);
         Some((index, slot))
     }
 }
@@ -228,8 +361,10 @@ impl<M> Drop for Tested<'_, M> {
 
 impl<M, S> fmt::Debug for Inbox<M, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let left = self.index.as_ref().map_or(0, |index| index.len());
-        f.debug_struct("Inbox").field("left", &left).field("inspected", &self.inspected).finish_non_exhaustive()
+        f.debug_struct("Inbox")
+            .field("left", &self.left_len())
+            .field("inspected", &self.inspected)
+            .finish_non_exhaustive()
     }
 }
 

@@ -6,7 +6,14 @@
 //! ```
 //!
 //! The consumer swaps a whole buffer out instead of popping under the lock, so a message costs its sender one short
-//! critical section and its receiver almost nothing.
+//! critical section and its receiver almost nothing. A mailbox with a policy has a second kind of queue instead of `fresh`,
+//! from which entries are taken one by one (`policed.rs`), since a buffer that was swapped out is out of its senders' reach.
+//!
+//! ```text
+//!   intake.rs    the queue of the first kind, states, wakes       books.rs    policy, undertaker, counts: no lock
+//!   limits.rs    pushes and exchanges under rules                 reserve.rs  permits, waiting for room, draining
+//!   aside.rs     what waits beside the queue, between walk and receiver         leftover.rs  what nobody received
+//! ```
 //!
 //! # Fields
 //! | field | who | when |
@@ -14,58 +21,97 @@
 //! | `shared` | everybody | under its lock, never with user code inside |
 //! | `signals` | written under the lock; read by the process at each poll | a look without the lock |
 //! | `arrived` | written under the lock; read by anybody | statistics only |
-//! | `handled` | written by the consumer; read by anybody | statistics only |
+//! | `handled`, `inspected` | written by the consumer; read by anybody | statistics only |
+//! | `since`, `taken`, `high_water` | written under the lock; read by anybody | statistics only |
+//! | `books` | made when it is first needed; read by anybody | once |
 //!
 //! # States
 //! *Waiting* (not started: messages queue, signals are refused) → *Live* (one incarnation) → *Vacant* (a restart is due)
 //! or *Closed* (for good). A start makes a waiting or vacant seat live; nothing leaves *Closed*.
 //!
 //! # Invariants
-//! * I1: whoever finds `parked` set takes it, and wakes after the lock is released: one wake per wait.
-//! * I2: `signals` is the number of signals in `fresh`; while it is not zero the task has been woken or is running.
+//! * I1: whoever finds somebody parked (`task_parked`, `receive`) takes that, and wakes after the lock is released: one wake
+//!   per wait.
+//! * I2: `signals` is the number of entries in `fresh` that must be walked: signals, and messages through an alias. While it is
+//!   not zero the task has been woken or is running.
 //! * I3: a signal carries the incarnation it was meant for; one for another incarnation is refused, under the same lock
 //!   that changes the incarnation, so no signal ever reaches the next one.
 //! * I4: after `close` nothing is accepted any more, and everything accepted before is in what `close` returned.
+//! * I5: while a walk is under way (`walking`), nobody takes anything newer than what is being walked, and a notice that is
+//!   taken back is gone when the walk is over, if it is in what is being walked.
+//! * I6: entries are numbered from 0 in the order in which they were pushed, over all buffers of an incarnation.
 //!
 //! # Not here
 //! What a signal does, and who decides that a seat is closed.
 
-use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
-use crate::{Chunks, Entry, Event, Refused, SendError};
+mod aside;
+mod books;
+mod leftover;
+mod limits;
+mod reserve;
+
+pub use leftover::Leftover;
+
+use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
+use crate::{Aliased, Chunks, Entry, Event, Inbox, Refused, SendError};
+use aside::Aside;
+use books::Books;
 use freeboard_signal::{ExitReason, Ref};
-use std::{fmt, mem, task::Waker};
+use limits::Rules;
+use std::{collections::VecDeque, fmt, mem, sync::OnceLock, task::Waker, time::Duration};
+
+/// So many waiting messages are worth an event, in a mailbox without a policy.
+pub const HIGH_WATER: usize = 65_536;
+
+/// A mailbox without a policy looks at its depth once per so many pushes.
+const FLOOD_STEP: u64 = 1024;
 
 /// The shared half of a mailbox.
 pub struct Intake<M, S> {
     shared: Mutex<Shared<M, S>>,
-    signals: AtomicUsize,
+    signals: AtomicU32,
+    /// When `fresh` turned non-empty, as a [`stamp`](books::stamp).
+    since: AtomicU32,
+    /// The same for what the receiver took out.
+    taken: AtomicU32,
+    high_water: AtomicU32,
     arrived: AtomicU64,
     handled: AtomicU64,
+    inspected: AtomicU64,
+    books: OnceLock<Box<Books<M>>>,
 }
 
 struct Shared<M, S> {
     fresh: Chunks<Entry<M, S>>,
-    /// Only there while a walked buffer waits, which is rare: the receiver takes it in the same poll as a rule.
-    walked: Option<Box<Chunks<Entry<M, S>>>>,
-    state: State,
+    /// Only there while something was walked and waits, which is rare: the receiver takes it in the same poll as a rule.
+    aside: Option<Box<Aside<M, S>>>,
+    /// How many entries were pushed in the life of this incarnation: the number of the next one.
+    pushed: u64,
+    /// Whether [`take_fresh`](Intake::take_fresh) was called and [`stage`](Intake::stage) not yet.
+    walking: bool,
+    /// Only there if the mailbox has a policy, or permits were asked for, or it drains.
+    rules: Option<Box<Rules<M, S>>>,
+    /// Whether a policy is in force, or about to be.
+    limited: bool,
+    /// Whether a flood was announced and is not over.
+    flooded: bool,
+    /// How many steps of [`FLOOD_STEP`] there were when a flood was looked for last.
+    flood_steps: u32,
+    /// Whether the process's task waits for the next entry.
+    task_parked: bool,
+    /// The task's waker, kept for signals anyway.
     task: Option<Waker>,
-    parked: Parked,
+    /// A receive that waits with a waker of its own, as inside a set of futures.
+    receive: Option<Waker>,
+    state: State,
 }
 
 enum State {
     Waiting,
     Live(u64),
     Vacant,
-    Closed(ExitReason),
-}
-
-/// Who waits for the next entry.
-enum Parked {
-    Nobody,
-    /// The process's task, whose waker is kept for signals anyway.
-    Task,
-    /// A receive with a waker of its own, as inside a set of futures.
-    Receive(Waker),
+    /// Boxed: what a seat can need only once is not kept room for.
+    Closed(Box<ExitReason>),
 }
 
 /// What [`Intake::exchange`] put into the buffer it was given.
@@ -75,17 +121,16 @@ pub enum Exchange {
     Walked,
     /// Entries straight from the senders, with this many signals among them, to be applied in order.
     Fresh(usize),
+    /// Nothing, but so many messages were dropped on the way, as the policy wants it: give way if there were many, and
+    /// come again.
+    Dropped(usize),
     /// Nothing; the waker that was given is parked.
     Empty,
-}
-
-/// What was in the intake when it closed, oldest first.
-#[derive(Debug)]
-pub struct Leftover<M, S> {
-    /// Walked, not received.
-    pub walked: Chunks<Entry<M, S>>,
-    /// Not walked: may hold signals.
-    pub fresh: Chunks<Entry<M, S>>,
+    /// Nothing, and no sender can bring anything any more: the mailbox drains, and no permit is out. The waker that was given
+    /// is parked all the same: notices and timers still come.
+    Drained,
+    /// Something that the process's own task must walk first; the waker that was given is parked until it has.
+    Unwalked,
 }
 
 impl<M, S> Default for Intake<M, S> {
@@ -100,37 +145,88 @@ impl<M, S> Intake<M, S> {
         Self {
             shared: Mutex::new(Shared {
                 fresh: Chunks::default(),
-                walked: None,
-                state: State::Waiting,
+                aside: None,
+                pushed: 0,
+                walking: false,
+                rules: None,
+                limited: false,
+                flooded: false,
+                flood_steps: 0,
+                task_parked: false,
                 task: None,
-                parked: Parked::Nobody,
+                receive: None,
+                state: State::Waiting,
             }),
-            signals: AtomicUsize::new(0),
+            signals: AtomicU32::new(0),
+            since: AtomicU32::new(books::UNSET),
+            taken: AtomicU32::new(books::UNSET),
+            high_water: AtomicU32::new(0),
             arrived: AtomicU64::new(0),
             handled: AtomicU64::new(0),
+            inspected: AtomicU64::new(0),
+            books: OnceLock::new(),
         }
     }
 
     /// Queues a message. Never waits for the receiver.
     ///
     /// # Errors
-    /// The seat is closed or vacant; the message comes back.
+    /// The seat is closed or vacant, or drains, or its policy rejects what finds no room; the message comes back.
     pub fn push(&self, message: M) -> Result<(), SendError<M>> {
-        let mut shared = self.shared.lock();
-        match &shared.state {
-            State::Waiting | State::Live(_) => {}
-            State::Vacant => return Err(SendError { message, why: Refused::Vacant }),
-            State::Closed(reason) => {
-                let why = Refused::Closed(reason.clone());
-                return Err(SendError { message, why });
-            }
+        self.push_at(message, || None)
+    }
+
+    /// The same with the present time, if there is a clock, for the age of the oldest message in
+    /// [`stats`](Self::stats): a coarse one will do. It is asked outside the lock, and only while no message waits.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_at(&self, message: M, now: impl FnOnce() -> Option<Duration>) -> Result<(), SendError<M>> {
+        self.push_watched(message, now, |_| {})
+    }
+
+    /// The same, and `flooded` is told how many messages wait when they become [`HIGH_WATER`] or more, in a mailbox without
+    /// a policy; again only after they were half of that. It is called after the lock.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_watched(
+        &self,
+        message: M,
+        now: impl FnOnce() -> Option<Duration>,
+        flooded: impl FnOnce(usize),
+    ) -> Result<(), SendError<M>> {
+        if self.is_policed() {
+            return self.push_ruled(message, false, books::UNSET);
         }
-        shared.fresh.push(Entry::Event(Event::Message(message)));
+        let since = match self.since.load(Ordering::Relaxed) {
+            books::UNSET => books::stamp(now()),
+            _ => books::UNSET,
+        };
+        let mut shared = self.shared.lock();
+        if shared.rules.is_some() {
+            drop(shared);
+            return self.push_ruled(message, false, since);
+        }
+        if let Some(why) = shared.refusal() {
+            drop(shared);
+            return Err(self.refuse(message, why));
+        }
+        shared.append_plain(Entry::Event(Event::Message(message)));
         self.count_arrival();
+        if since != books::UNSET {
+            self.since.store(since, Ordering::Relaxed);
+        }
+        let steps = (shared.pushed / FLOOD_STEP) as u32;
+        let is_due = mem::replace(&mut shared.flood_steps, steps) != steps;
+        let flood = if is_due { self.look_for_flood(&mut shared.flooded) } else { None };
         let wake = shared.unpark();
         drop(shared);
         if let Some(waker) = wake {
             waker.wake();
+        }
+        if let Some(waiting) = flood {
+            flooded(waiting);
         }
         Ok(())
     }
@@ -144,7 +240,7 @@ impl<M, S> Intake<M, S> {
         if !shared.is_live(incarnation) {
             return Err(message);
         }
-        shared.fresh.push(Entry::Event(Event::Message(message)));
+        shared.append(Entry::Event(Event::Message(message)));
         self.count_arrival();
         let wake = shared.unpark();
         drop(shared);
@@ -163,7 +259,29 @@ impl<M, S> Intake<M, S> {
         if !shared.is_live(incarnation) {
             return Err(signal);
         }
-        shared.fresh.push(Entry::Signal(signal));
+        shared.append(Entry::Signal(signal));
+        self.ask_for_a_walk(shared);
+        Ok(())
+    }
+
+    /// Queues a message that came through an alias of one incarnation. As with a signal, what becomes of it is decided when
+    /// the receiver walks it (OTP: C15).
+    ///
+    /// # Errors
+    /// That incarnation does not live here, not yet or no more; the message comes back.
+    pub fn push_aliased(&self, incarnation: u64, message: Box<Aliased<M>>) -> Result<(), Box<Aliased<M>>> {
+        let mut shared = self.shared.lock();
+        if !shared.is_live(incarnation) {
+            return Err(message);
+        }
+        shared.append(Entry::Aliased(message));
+        self.count_arrival();
+        self.ask_for_a_walk(shared);
+        Ok(())
+    }
+
+    /// Counts an entry that has to be walked, and wakes the task for it.
+    fn ask_for_a_walk(&self, shared: MutexGuard<'_, Shared<M, S>>) {
         let before = self.signals.load(Ordering::Relaxed);
         self.signals.store(before + 1, Ordering::Release);
         // A task that has unapplied signals was woken by the first of them.
@@ -172,7 +290,6 @@ impl<M, S> Intake<M, S> {
         if let Some(waker) = wake {
             waker.wake();
         }
-        Ok(())
     }
 
     /// Whether signals wait to be applied: one load, no lock.
@@ -181,36 +298,69 @@ impl<M, S> Intake<M, S> {
     }
 
     /// Exchanges the receiver's empty buffer for the oldest one here: what was walked first, then what is fresh. If there
-    /// is neither, parks `waker` for the next entry.
+    /// is neither, parks `waker` for the next entry. For a receiver in the process's own task, who applies the signals that
+    /// come with it at once.
     ///
     /// # Panics
     /// In debug builds, if `buffer` is not empty.
     pub fn exchange(&self, buffer: &mut Chunks<Entry<M, S>>, waker: Option<&Waker>) -> Exchange {
+        self.exchange_if(buffer, waker, |_| true)
+    }
+
+    /// The same for a receiver outside of the process's own task: what holds unapplied signals is left to that task, which
+    /// is woken to walk it. Otherwise two threads could apply the signals of two buffers in the wrong order.
+    pub fn exchange_walked(&self, buffer: &mut Chunks<Entry<M, S>>, waker: Option<&Waker>) -> Exchange {
+        let exchanged = self.exchange_if(buffer, waker, |signals| signals == 0);
+        if exchanged == Exchange::Unwalked {
+            self.wake_task();
+        }
+        exchanged
+    }
+
+    fn exchange_if(
+        &self,
+        buffer: &mut Chunks<Entry<M, S>>,
+        waker: Option<&Waker>,
+        may_take: impl FnOnce(usize) -> bool,
+    ) -> Exchange {
         debug_assert!(
             buffer.is_empty(),
             "the buffer given in exchange must be empty, or its entries would lose their place"
         );
+        if self.is_policed() {
+            return self.exchange_one(buffer, waker, may_take(1));
+        }
         let mut shared = self.shared.lock();
-        if let Some(walked) = shared.walked.take() {
+        if let Some(walked) = Aside::take_walked(&mut shared.aside) {
             drop(shared);
-            *buffer = *walked;
+            *buffer = walked;
             return Exchange::Walked;
         }
-        if !shared.fresh.is_empty() {
+        if let Some(rules) = &mut shared.rules {
+            rules.relax(self.depth());
+        }
+        let signals = self.signals.load(Ordering::Relaxed) as usize;
+        if !shared.fresh.is_empty() && !shared.walking && may_take(signals) {
+            self.note_exchange(shared.pushed - shared.fresh.number());
             mem::swap(&mut shared.fresh, buffer);
-            let signals = self.signals.load(Ordering::Relaxed);
+            let next = shared.pushed;
+            shared.fresh.number_from(next);
             self.signals.store(0, Ordering::Release);
             return Exchange::Fresh(signals);
         }
-        let Some(waker) = waker else { return Exchange::Empty };
-        let replaced = match &shared.task {
-            Some(task) if task.will_wake(waker) => mem::replace(&mut shared.parked, Parked::Task),
-            _ => mem::replace(&mut shared.parked, Parked::Receive(waker.clone())),
+        self.note_empty();
+        // What is fresh and could not be taken, or is being walked, comes when the process's own task is through with it.
+        let nothing = match shared.walking || !shared.fresh.is_empty() {
+            true => Exchange::Unwalked,
+            false if shared.is_drained() => Exchange::Drained,
+            false => Exchange::Empty,
         };
+        let Some(waker) = waker else { return nothing };
+        let replaced = shared.park(waker);
         drop(shared);
         drop(replaced); // A waker is user code; it is dropped outside the lock.
         buffer.trim();
-        Exchange::Empty
+        nothing
     }
 
     /// Takes what is fresh, if there are signals in it, for the process to walk; to be given back by [`stage`](Self::stage).
@@ -220,50 +370,87 @@ impl<M, S> Intake<M, S> {
             return None;
         }
         self.signals.store(0, Ordering::Release);
-        Some(mem::take(&mut shared.fresh))
+        shared.walking = true;
+        if let Some(policed) = shared.policed() {
+            return Some(policed.take_unwalked());
+        }
+        let taken = mem::take(&mut shared.fresh);
+        let next = shared.pushed;
+        shared.fresh.number_from(next);
+        Some(taken)
     }
 
     /// Puts a walked buffer behind what was walked before, and wakes a receive that parked with a waker of its own.
-    pub fn stage(&self, walked: Chunks<Entry<M, S>>) {
+    pub fn stage(&self, mut walked: Chunks<Entry<M, S>>) {
         let mut shared = self.shared.lock();
-        match &mut shared.walked {
-            Some(before) => before.append(walked),
-            None => shared.walked = Some(Box::new(walked)),
+        if let Some(policed) = shared.policed() {
+            // Back into their places, unless the seat was closed meanwhile.
+            walked = policed.put_back(walked);
         }
-        let wake = match mem::replace(&mut shared.parked, Parked::Nobody) {
-            Parked::Receive(waker) => Some(waker),
-            // The task itself is being polled right now.
-            Parked::Task | Parked::Nobody => None,
-        };
+        if !walked.is_empty() {
+            shared.aside.get_or_insert_default().walked.append(walked);
+        }
+        let flushed = shared.take_flushed();
+        if let Some(aside) = &mut shared.aside {
+            aside.flushed.clear();
+        }
+        Aside::prune(&mut shared.aside);
+        shared.walking = false;
+        Self::wake_receive(shared);
+        drop(flushed); // A notice may carry a user's error type.
+    }
+
+    /// Keeps priority entries that were walked for the receiver, behind those that wait already.
+    pub fn stage_ahead(&self, entries: impl IntoIterator<Item = Entry<M, S>>) {
+        let mut shared = self.shared.lock();
+        shared.aside.get_or_insert_default().ahead.extend(entries);
+        let flushed = shared.take_flushed();
+        Self::wake_receive(shared);
+        drop(flushed);
+    }
+
+    /// Takes the priority entries that wait, oldest first.
+    pub fn take_ahead(&self) -> VecDeque<Entry<M, S>> {
+        Aside::take_ahead(&mut self.shared.lock().aside)
+    }
+
+    /// Wakes a receive that has a waker of its own; the task itself is being polled right now.
+    fn wake_receive(mut shared: MutexGuard<'_, Shared<M, S>>) {
+        shared.task_parked = false;
+        let wake = shared.receive.take();
         drop(shared);
         if let Some(waker) = wake {
             waker.wake();
         }
     }
 
-    /// Takes out the notice of this monitor, if it was walked and not received: `demonitor` with flush (OTP: C7).
+    /// The number that the next entry will have: everything here and at the receiver is older (OTP: E8).
+    pub fn marker(&self) -> u64 {
+        self.shared.lock().pushed
+    }
+
+    /// Takes out the notice of this monitor, if it was walked and not received: `demonitor` with flush (OTP: C7). One that is
+    /// just being walked, which only a receiver outside of the process's own task can meet, is taken out when the walk is
+    /// over. Answers whether it was found.
     pub fn flush_down(&self, monitor: Ref) -> bool {
         let mut shared = self.shared.lock();
-        let is_it = |entry: &Entry<M, S>| matches!(entry, Entry::Event(Event::Down(down)) if down.monitor == monitor);
-        let mut walked = shared.walked.iter_mut().flat_map(|walked| walked.iter_mut());
-        let found = walked.find(|entry| is_it(entry)).map(|entry| mem::replace(entry, Entry::Gone));
-        drop(walked);
+        let found = shared.take_down(monitor);
+        if found.is_none() && shared.walking {
+            shared.aside.get_or_insert_default().flushed.push(monitor);
+        }
         drop(shared);
         found.is_some()
     }
 
-    /// Takes back what the receiver of an incarnation had swapped out and not received: it is older than anything here.
-    /// What comes too late, when that incarnation is over, is returned.
-    pub fn give_back(&self, incarnation: u64, mut older: Chunks<Entry<M, S>>) -> Option<Chunks<Entry<M, S>>> {
+    /// Takes back what the receiver of an incarnation had taken out and not received, as it is: nobody will receive it any
+    /// more, and [`close`](Self::close) passes it on. What comes too late, when that incarnation is over, is returned.
+    pub fn give_back(&self, incarnation: u64, inbox: Inbox<M, S>) -> Option<Inbox<M, S>> {
         let mut shared = self.shared.lock();
         if !shared.is_live(incarnation) {
-            return Some(older);
+            return Some(inbox);
         }
-        if let Some(walked) = shared.walked.take() {
-            older.append(*walked);
-        }
-        if !older.is_empty() {
-            shared.walked = Some(Box::new(older));
+        if !inbox.is_empty() {
+            shared.aside.get_or_insert_default().returned = Some(inbox);
         }
         None
     }
@@ -296,21 +483,25 @@ impl<M, S> Intake<M, S> {
     /// Ends the incarnation that lives here: the seat becomes vacant (`None`) or closed for good (`Some(reason)`).
     /// Everything that was accepted and not received is returned; the wakers are dropped.
     pub fn close(&self, for_good: Option<ExitReason>) -> Leftover<M, S> {
+        let end = for_good.map_or(State::Vacant, |reason| State::Closed(Box::new(reason)));
         let mut shared = self.shared.lock();
         if !matches!(shared.state, State::Closed(_)) {
-            shared.state = for_good.map_or(State::Vacant, State::Closed);
+            shared.state = end;
         }
-        let left = Leftover {
-            walked: shared.walked.take().map(|walked| *walked).unwrap_or_default(),
-            fresh: mem::take(&mut shared.fresh),
-        };
+        let (aside, fresh) = (shared.aside.take(), mem::take(&mut shared.fresh));
+        shared.pushed = 0;
+        // A panic may have ended the walk before it was staged.
+        shared.walking = false;
         self.signals.store(0, Ordering::Release);
-        // Whatever was accepted is received or returned by now.
-        self.handled.store(self.arrived.load(Ordering::Relaxed), Ordering::Relaxed);
-        let wakers = (shared.task.take(), mem::replace(&mut shared.parked, Parked::Nobody));
+        self.note_close();
+        shared.task_parked = false;
+        let wakers = (shared.task.take(), shared.receive.take());
+        let ruled = shared.rules.as_mut().map(|rules| rules.close());
         drop(shared);
         drop(wakers);
-        left
+        let (ruled, waiting) = ruled.unwrap_or_default();
+        waiting.into_iter().for_each(Waker::wake);
+        Leftover::new(aside, fresh, ruled)
     }
 
     /// The incarnation that lives here, if any.
@@ -324,21 +515,9 @@ impl<M, S> Intake<M, S> {
     /// Why the seat is closed for good, if it is.
     pub fn closed(&self) -> Option<ExitReason> {
         match &self.shared.lock().state {
-            State::Closed(reason) => Some(reason.clone()),
+            State::Closed(reason) => Some((**reason).clone()),
             State::Waiting | State::Live(_) | State::Vacant => None,
         }
-    }
-
-    /// The consumer's count of messages that it has received or dropped; for [`depth`](Self::depth) only.
-    pub fn note_handled(&self, messages: u64) {
-        let before = self.handled.load(Ordering::Relaxed);
-        self.handled.store(before + messages, Ordering::Relaxed);
-    }
-
-    /// Messages that wait, read without the lock. May lag behind by what the receiver handled since it last noted it.
-    pub fn depth(&self) -> usize {
-        let arrived = self.arrived.load(Ordering::Relaxed);
-        usize::try_from(arrived.saturating_sub(self.handled.load(Ordering::Relaxed))).unwrap_or(usize::MAX)
     }
 
     fn count_arrival(&self) {
@@ -348,16 +527,57 @@ impl<M, S> Intake<M, S> {
 }
 
 impl<M, S> Shared<M, S> {
+    /// Appends an entry that no rule concerns.
+    fn append(&mut self, entry: Entry<M, S>) {
+        let number = self.pushed;
+        let Some(policed) = self.policed() else { return self.append_plain(entry) };
+        match entry {
+            Entry::Signal(_) | Entry::Aliased(_) => policed.push_unwalked(entry, number),
+            Entry::Event(_) | Entry::Gone => policed.push_exempt(entry, number),
+        }
+        self.pushed += 1;
+    }
+
+    /// Appends an entry to a queue of the first kind.
+    fn append_plain(&mut self, entry: Entry<M, S>) {
+        self.fresh.push(entry);
+        self.pushed += 1;
+    }
+
+    /// Takes out the notices that were taken back while they were being walked, as far as they have come out of it.
+    fn take_flushed(&mut self) -> Vec<Entry<M, S>> {
+        let monitors = self.aside.as_ref().map(|aside| aside.flushed.clone()).unwrap_or_default();
+        monitors.into_iter().filter_map(|monitor| self.take_down(monitor)).collect()
+    }
+
+    /// Takes out the notice of this monitor, if it was walked.
+    fn take_down(&mut self, monitor: Ref) -> Option<Entry<M, S>> {
+        let aside = self.aside.as_mut().and_then(|aside| aside.take_down(monitor));
+        aside.or_else(|| self.policed()?.take_down(monitor))
+    }
+
+    /// Why no message is accepted now, if so.
+    fn refusal(&self) -> Option<Refused> {
+        match &self.state {
+            State::Waiting | State::Live(_) => None,
+            State::Vacant => Some(Refused::Vacant),
+            State::Closed(reason) => Some(Refused::Closed((**reason).clone())),
+        }
+    }
+
+    /// Parks a receiver. What was parked before is to be dropped outside the lock.
+    fn park(&mut self, waker: &Waker) -> Option<Waker> {
+        self.task_parked = self.task.as_ref().is_some_and(|task| task.will_wake(waker));
+        let receive = if self.task_parked { None } else { Some(waker.clone()) };
+        mem::replace(&mut self.receive, receive)
+    }
+
     fn is_live(&self, wanted: u64) -> bool {
         matches!(self.state, State::Live(incarnation) if incarnation == wanted)
     }
 
     fn unpark(&mut self) -> Option<Waker> {
-        match mem::replace(&mut self.parked, Parked::Nobody) {
-            Parked::Nobody => None,
-            Parked::Task => self.task.clone(),
-            Parked::Receive(waker) => Some(waker),
-        }
+        if mem::take(&mut self.task_parked) { self.task.clone() } else { self.receive.take() }
     }
 }
 

@@ -7,6 +7,8 @@
 //! | monitor | O(1) | one look |
 //! | tag | O(1); first asks what was left by others for its tag, once in its life | one `tag()` |
 //! | tag and key | as tag; and each of the tag once for its key | one `tag()`, and one `key()` if it is of the tag |
+//! | alias | O(1) | one look |
+//! | any of these since a mark | one look at each entry since, from the oldest | one look; none at what is older |
 //! | several clauses | each as above; and one look at what a clause names, from the oldest | as the clauses together |
 //!
 //! Invariants
@@ -17,6 +19,7 @@
 //! Deliberately absent: waiting. [`Inbox::step`](crate::Inbox::step) says when there is nothing more to look at.
 
 mod any_of;
+mod since;
 
 pub use any_of::Hint;
 
@@ -44,6 +47,8 @@ use std::fmt;
 /// ```
 pub struct Search<P> {
     pub(crate) pattern: P,
+    /// Everything in the queue's index whose arrival number is lower was looked at and is not wanted.
+    pub(crate) passed: u64,
 }
 
 /// What a [`Search`] can look for; implemented by what its constructors make, and by nothing else.
@@ -53,14 +58,33 @@ impl<M, P: Look<M>> Pattern<M> for P {}
 
 /// The two halves of a search. Public only in name: it cannot be named outside this crate.
 pub trait Look<M> {
-    /// Looks at what the index holds and this search has not rejected yet.
-    fn look(&mut self, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked;
+    /// Looks at what the index of that part holds and this search has not rejected yet.
+    fn look(&mut self, part: Part, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked;
 
-    /// Tests an arrival. The index has nothing for this search at that time.
-    fn test(&mut self, event: &Event<M>) -> Test;
+    /// Tests an arrival, which may have come through an alias. The queue's index has nothing for this search at that time.
+    fn test(&mut self, event: &Event<M>, alias: Option<Ref>) -> Test;
 
-    /// Hears where the rejected arrival was left.
+    /// Hears where in the queue's index the rejected arrival was left.
     fn left(&mut self, _index: &Index<M>, _slot: u32) {}
+
+    /// The number of the clause that accepted what was found last.
+    fn clause(&self) -> usize {
+        0
+    }
+
+    /// Whether the arrival of this number is not to be tested.
+    fn skips(&self, _number: u64) -> bool {
+        false
+    }
+}
+
+/// The two parts of an inbox that have an index. A search has a place in each.
+#[derive(Clone, Copy, Debug)]
+pub enum Part {
+    /// Priority entries.
+    Lane,
+    /// Ordinary entries that were looked at and left.
+    Queue,
 }
 
 /// What a look at the index came to.
@@ -94,13 +118,13 @@ pub struct AnyMessage(());
 /// Looks for a message by predicate.
 pub struct MessageWhere<F> {
     pick: F,
-    place: Place,
+    place: Places,
 }
 
 /// Looks for an event by predicate.
 pub struct EventWhere<F> {
     pick: F,
-    place: Place,
+    place: Places,
 }
 
 /// Looks for the notice of one monitor.
@@ -116,19 +140,44 @@ pub struct OfTag<M>(Tag<M>);
 pub struct OfKey<'a, M>(Tag<M>, Key<'a>);
 
 impl<P> Search<P> {
-    /// Whether this search wants that event, which is nowhere in the mailbox.
-    pub fn wants<M>(&mut self, event: &Event<M>) -> bool
+    fn new(pattern: P) -> Self {
+        Self { pattern, passed: 0 }
+    }
+
+    /// The number of the clause that accepted what was found last; 0 if there are no clauses.
+    pub fn clause<M>(&self) -> usize
     where
         P: Pattern<M>,
     {
-        matches!(self.pattern.test(event), Test::Hit)
+        self.pattern.clause()
+    }
+}
+
+/// Looks for a message that came through an alias.
+#[derive(Debug)]
+pub struct OfAlias(Ref);
+
+impl Search<OfAlias> {
+    /// Wants the oldest message that came through this alias.
+    pub fn alias(alias: Ref) -> Self {
+        Self::new(OfAlias(alias))
+    }
+}
+
+impl<M> Look<M> for OfAlias {
+    fn look(&mut self, _: Part, index: &mut Index<M>, _meter: &mut Meter<'_>) -> Looked {
+        index.aliased(self.0).map_or(Looked::Nowhere, Looked::At)
+    }
+
+    fn test(&mut self, _: &Event<M>, alias: Option<Ref>) -> Test {
+        hit_if(alias == Some(self.0))
     }
 }
 
 impl Search<AnyMessage> {
     /// Wants the oldest message and leaves notices where they are.
     pub fn any_message() -> Self {
-        Self { pattern: AnyMessage(()) }
+        Self::new(AnyMessage(()))
     }
 }
 
@@ -138,7 +187,7 @@ impl<F> Search<MessageWhere<F>> {
     where
         F: FnMut(&M) -> bool,
     {
-        Self { pattern: MessageWhere { pick, place: Place(None) } }
+        Self::new(MessageWhere { pick, place: Places::default() })
     }
 }
 
@@ -148,33 +197,33 @@ impl<F> Search<EventWhere<F>> {
     where
         F: FnMut(&Event<M>) -> bool,
     {
-        Self { pattern: EventWhere { pick, place: Place(None) } }
+        Self::new(EventWhere { pick, place: Places::default() })
     }
 }
 
 impl Search<OfMonitor> {
     /// Wants the [`Down`](freeboard_signal::Down) of this monitor. A batch ([`Event::Downs`]) is not looked into.
     pub fn down(monitor: Ref) -> Self {
-        Self { pattern: OfMonitor(monitor) }
+        Self::new(OfMonitor(monitor))
     }
 }
 
 impl<M: Message> Search<OfTag<M>> {
     /// Wants the oldest message of this tag.
     pub fn tag(tag: Tag<M>) -> Self {
-        Self { pattern: OfTag(tag) }
+        Self::new(OfTag(tag))
     }
 }
 
 impl<'a, M: Message> Search<OfKey<'a, M>> {
     /// Wants the oldest message of this tag with this key.
     pub fn key(tag: Tag<M>, key: Key<'a>) -> Self {
-        Self { pattern: OfKey(tag, key) }
+        Self::new(OfKey(tag, key))
     }
 }
 
 impl<M> Look<M> for AnyMessage {
-    fn look(&mut self, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
+    fn look(&mut self, _: Part, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
         while let Some(slot) = index.messages() {
             if !meter.take() {
                 return Looked::Pause;
@@ -187,54 +236,55 @@ impl<M> Look<M> for AnyMessage {
         Looked::Nowhere
     }
 
-    fn test(&mut self, event: &Event<M>) -> Test {
+    fn test(&mut self, event: &Event<M>, _: Option<Ref>) -> Test {
         hit_if(matches!(event, Event::Message(_)))
     }
 }
 
 impl<M, F: FnMut(&M) -> bool> Look<M> for MessageWhere<F> {
-    fn look(&mut self, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
+    fn look(&mut self, part: Part, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
         let Self { pick, place } = self;
         let start = index.messages();
-        place.walk(index, start, meter, |event| matches!(event, Event::Message(message) if pick(message)))
+        place.of(part).walk(index, start, meter, |event| matches!(event, Event::Message(message) if pick(message)))
     }
 
-    fn test(&mut self, event: &Event<M>) -> Test {
+    fn test(&mut self, event: &Event<M>, _: Option<Ref>) -> Test {
         hit_if(matches!(event, Event::Message(message) if (self.pick)(message)))
     }
 
     fn left(&mut self, index: &Index<M>, slot: u32) {
-        self.place.reject(index, slot);
+        self.place.queue.reject(index, slot);
     }
 }
 
 impl<M, F: FnMut(&Event<M>) -> bool> Look<M> for EventWhere<F> {
-    fn look(&mut self, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
+    fn look(&mut self, part: Part, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
         let start = index.first();
-        self.place.walk(index, start, meter, &mut self.pick)
+        self.place.of(part).walk(index, start, meter, &mut self.pick)
     }
 
-    fn test(&mut self, event: &Event<M>) -> Test {
+    fn test(&mut self, event: &Event<M>, _: Option<Ref>) -> Test {
         hit_if((self.pick)(event))
     }
 
     fn left(&mut self, index: &Index<M>, slot: u32) {
-        self.place.reject(index, slot);
+        self.place.queue.reject(index, slot);
     }
 }
 
 impl<M> Look<M> for OfMonitor {
-    fn look(&mut self, index: &mut Index<M>, _meter: &mut Meter<'_>) -> Looked {
+    fn look(&mut self, _: Part, index: &mut Index<M>, _meter: &mut Meter<'_>) -> Looked {
         index.notice(&Name::Down(self.0)).map_or(Looked::Nowhere, Looked::At)
     }
 
-    fn test(&mut self, event: &Event<M>) -> Test {
+    fn test(&mut self, event: &Event<M>, _: Option<Ref>) -> Test {
         hit_if(matches!(event, Event::Down(down) if down.monitor == self.0))
     }
 }
 
 impl<M: Message> Look<M> for OfTag<M> {
-    fn look(&mut self, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
+    #[inline]
+    fn look(&mut self, _: Part, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
         let wanted = self.0.number();
         // What has been tagged is older than what has not.
         if let Some(slot) = index.tagged(wanted) {
@@ -253,7 +303,7 @@ impl<M: Message> Look<M> for OfTag<M> {
         Looked::Nowhere
     }
 
-    fn test(&mut self, event: &Event<M>) -> Test {
+    fn test(&mut self, event: &Event<M>, _: Option<Ref>) -> Test {
         let Event::Message(message) = event else { return Test::Miss };
         let tag = tag_of(message);
         if tag == self.0.number() { Test::Hit } else { Test::Tagged(tag) }
@@ -261,7 +311,8 @@ impl<M: Message> Look<M> for OfTag<M> {
 }
 
 impl<M: Message> Look<M> for OfKey<'_, M> {
-    fn look(&mut self, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
+    #[inline]
+    fn look(&mut self, _: Part, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
         let (wanted, key) = (self.0.number(), self.1);
         // From old to new: what has a known key, what has a known tag, the rest.
         if let Some(slot) = index.keyed(wanted, key) {
@@ -299,7 +350,7 @@ impl<M: Message> Look<M> for OfKey<'_, M> {
         Looked::Nowhere
     }
 
-    fn test(&mut self, event: &Event<M>) -> Test {
+    fn test(&mut self, event: &Event<M>, _: Option<Ref>) -> Test {
         let Event::Message(message) = event else { return Test::Miss };
         let tag = tag_of(message);
         if tag != self.0.number() {
@@ -332,8 +383,24 @@ fn tag_of<M: Message>(message: &M) -> u32 {
     tag
 }
 
+/// How far a search by predicate has come in each part.
+#[derive(Debug, Default)]
+struct Places {
+    lane: Place,
+    queue: Place,
+}
+
+impl Places {
+    fn of(&mut self, part: Part) -> &mut Place {
+        match part {
+            Part::Lane => &mut self.lane,
+            Part::Queue => &mut self.queue,
+        }
+    }
+}
+
 /// The newest event that a search by predicate rejected: its slot and its arrival number.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Place(Option<(u32, u64)>);
 
 impl Place {

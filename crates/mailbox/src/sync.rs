@@ -7,14 +7,14 @@
 mod real {
     pub use parking_lot::{Mutex, MutexGuard};
     pub use std::sync::atomic::Ordering;
-    pub use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize};
+    pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
     pub use std::thread_local;
 }
 
 #[cfg(freeboard_loom)]
 mod real {
     pub use loom::sync::MutexGuard;
-    pub use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+    pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     pub use loom::thread_local;
 
     /// loom's mutex with parking_lot's face: no poisoning, `lock` gives the guard.
@@ -51,4 +51,4 @@ mod real {
     }
 }
 
-pub use real::{AtomicBool, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, thread_local};
+pub use real::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, thread_local};

@@ -18,7 +18,7 @@
 //!
 //! let (monitor, target) = (Ref::new(0, 1), Pid::new(0, 7, 1));
 //! let mut watching = Watching::default();
-//! watching.insert(monitor, Row { pid: target, peer: (), name: None, tag: None });
+//! watching.insert(monitor, Row { pid: target, peer: (), name: None, tag: None, priority: false });
 //! assert!(watching.take(monitor).is_some(), "the notice or demonitor, whichever comes first");
 //! assert!(watching.take(monitor).is_none(), "the other one finds nothing");
 //! ```

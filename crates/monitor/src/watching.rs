@@ -17,6 +17,8 @@ pub struct Row<P> {
     pub name: Option<Arc<str>>,
     /// The watcher's own tag.
     pub tag: Option<u64>,
+    /// Whether the notice goes ahead of ordinary messages (OTP: C22).
+    pub priority: bool,
 }
 
 impl<P> Row<P> {

@@ -20,7 +20,7 @@ use crate::task::panic_reason;
 use freeboard_mailbox::Event;
 use freeboard_signal::{Down, Downs, Exit, ExitReason};
 use std::{
-    future::{Future, poll_fn},
+    future::Future,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::{Pin, pin},
     task::Poll,
@@ -109,26 +109,11 @@ pub trait Actor: Sized + Send + 'static {
     }
 }
 
-/// Makes a handler's future and runs it to its end, with panics in both turned into the reason.
-macro_rules! guarded {
-    ($make:expr) => {
-        match made(|| $make) {
-            Ok(handler) => caught(pin!(handler)).await,
-            Err(reason) => Err(reason),
-        }
-    };
-}
-
-/// Makes a handler's future: one that is no `async fn` runs user code here already.
-fn made<F>(make: impl FnOnce() -> F) -> Result<F, ExitReason> {
-    catch_unwind(AssertUnwindSafe(make)).map_err(panic_reason)
-}
-
 /// The life of an actor: what a child spec runs as a process's body. `args` runs here, in the actor's own task.
 ///
-/// A function that returns a block, not an `async fn`: the arguments of an `async fn` are stored twice, and this future is
-/// what an idle actor costs.
-#[expect(clippy::manual_async_fn, reason = "see above: half the memory of an idle actor")]
+/// This future is what an idle actor costs, so it holds the handler of a message and nothing larger: the arguments of an
+/// `async fn` would be stored twice, and what is rare is boxed when it comes.
+#[expect(clippy::manual_async_fn, reason = "see above: it would be twice as large")]
 pub fn run_actor<A: Actor>(
     args: impl FnOnce() -> A::Args + Send,
     mut cx: Context<A::Msg>,
@@ -148,23 +133,23 @@ pub fn run_actor<A: Actor>(
         };
         cx.acknowledge();
         let reason = loop {
-            let event = match cx.next.as_mut().and_then(|next| next.pop_front()) {
-                Some(message) => Event::Message(message),
-                None => cx.recv().await,
+            let event = if let Some(message) = cx.next.as_mut().and_then(|next| next.pop_front()) {
+                Event::Message(message)
+            } else if let Some(event) = cx.recv_or_drained().await {
+                event
+            } else {
+                break ExitReason::Normal;
             };
-            if let Event::Exit(exit) = &event
-                && cx.parent() == Some(exit.from)
-            {
-                break exit.reason.clone();
-            }
             // Replies that this handler drops wait for its verdict: `Err` is answered by the exit protocol, with the reason.
             cx.seat.core.set_handling(true);
-            let verdict = match event {
-                Event::Message(message) => guarded!(state.handle(message, &mut cx)),
-                Event::Down(down) => guarded!(state.handle_down(*down, &mut cx)),
-                Event::Downs(downs) => guarded!(state.handle_downs(*downs, &mut cx)),
-                Event::Exit(exit) => guarded!(state.handle_exit(*exit, &mut cx)),
-                _ => Ok(()),
+            // Each branch moves the whole event, or it would be kept beside the handler.
+            let verdict = if let Event::Message(_) = event {
+                let mut handler = pin!(None);
+                // A handler that is no `async fn` runs user code here already.
+                let make = || handler.set(event.message().map(|message| state.handle(message, &mut cx)));
+                if let Err(reason) = caught(make) { Err(reason) } else { Caught(handler.as_mut().as_pin_mut()).await }
+            } else {
+                Caught(Some(on_notice(&mut state, event, &mut cx))).await
             };
             match verdict {
                 Ok(()) => {
@@ -176,34 +161,48 @@ pub fn run_actor<A: Actor>(
         };
         cx.seat.core.set_handling(true);
         // A terminate that fails gives the reason (OTP: F30).
-        guarded!(state.terminate(&reason, &mut cx))?;
+        Caught(Some(end(&mut state, &reason, &mut cx))).await?;
         Err(reason)
     }
 }
 
-/// What a caught piece of user code came to.
-trait Outcome {
-    /// As the end of a handler.
-    fn ended(self) -> Ended;
-}
+/// What a process rarely does: in a box, so that it costs an idle actor nothing.
+type Rare<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
 
-impl Outcome for Ended {
-    fn ended(self) -> Ended {
-        self
-    }
-}
-
-impl Outcome for () {
-    fn ended(self) -> Ended {
-        Ok(())
-    }
-}
-
-/// Runs a handler, polled in its place, with its panics turned into the reason.
-async fn caught<T: Outcome>(mut handler: Pin<&mut impl Future<Output = T>>) -> Ended {
-    poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| handler.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(T::ended),
-        Err(payload) => Poll::Ready(Err(panic_reason(payload))),
+/// Handles what is no message. The parent's exit ends the actor.
+fn on_notice<'a, A: Actor>(state: &'a mut A, notice: Event<A::Msg>, cx: &'a mut Context<A::Msg>) -> Rare<'a> {
+    Box::pin(async move {
+        match notice {
+            Event::Down(down) => state.handle_down(*down, cx).await,
+            Event::Downs(downs) => state.handle_downs(*downs, cx).await,
+            Event::Exit(exit) if cx.parent() == Some(exit.from) => Err(exit.reason),
+            Event::Exit(exit) => state.handle_exit(*exit, cx).await,
+            _ => Ok(()),
+        }
     })
-    .await
+}
+
+/// Lets the actor clean up.
+fn end<'a, A: Actor>(state: &'a mut A, reason: &'a ExitReason, cx: &'a mut Context<A::Msg>) -> Rare<'a> {
+    Box::pin(async move {
+        state.terminate(reason, cx).await;
+        Ok(())
+    })
+}
+
+/// Runs a piece of user code with its panic turned into the reason.
+fn caught<T>(work: impl FnOnce() -> T) -> Result<T, ExitReason> {
+    catch_unwind(AssertUnwindSafe(work)).map_err(panic_reason)
+}
+
+/// Runs a handler, if there is one, to its end, with its panics turned into the reason.
+struct Caught<F>(Option<F>);
+
+impl<F: Future<Output = Ended> + Unpin> Future for Caught<F> {
+    type Output = Ended;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut std::task::Context<'_>) -> Poll<Ended> {
+        let Some(handler) = &mut self.0 else { return Poll::Ready(Ok(())) };
+        caught(|| Pin::new(handler).poll(cx)).unwrap_or_else(|reason| Poll::Ready(Err(reason)))
+    }
 }

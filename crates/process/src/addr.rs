@@ -4,17 +4,21 @@
 //! |---|---|---|---|---|
 //! | not started yet | queued | queued | none | noproc |
 //! | running, exiting | queued | queued | some | that incarnation |
+//! | draining | refused: draining | same | some | that incarnation |
 //! | vacant, a restart is due | refused: vacant | same | none | noproc |
 //! | closed for good | refused: closed | exited | none | noproc |
+//!
+//! A mailbox with a policy (`Node::spawn_with`, `ChildSpec::mailbox`) may refuse or drop what would be queued here.
 //!
 //! Invariant: an address never keeps a process alive, and dropping addresses never stops one.
 
 use crate::call::{Call, Pending};
 use crate::current;
+use crate::dead_letters;
 use crate::reply::Reply;
 use crate::seat::{Seat, present};
 use crate::wire::Signal;
-use freeboard_mailbox::SendError;
+use freeboard_mailbox::{Dropped, MailboxStats, Message, Refused, SendError, Tag};
 use freeboard_signal::{ExitReason, Pid};
 use std::{fmt, sync::Arc, sync::Weak};
 
@@ -42,16 +46,20 @@ impl<M: Send + 'static> Addr<M> {
 
     /// Sends a message. Never waits (OTP: D11); `Ok` means queued and promises nothing more.
     ///
+    /// A mailbox without a policy takes any number (OTP: E13); at 65,536 waiting messages a `tracing` event warns, once until
+    /// they were half of that.
+    ///
     /// # Errors
-    /// The seat is vacant or closed; the message comes back.
+    /// The seat is vacant, draining or closed, or its policy rejects what finds no room; the message comes back.
     ///
     /// # Deviation
     /// OTP's send to the dead succeeds silently; [`cast`](Self::cast) does (`docs/deviations.md`, DEV-02).
     ///
     /// # Cost
-    /// One short lock; a wake if the receiver waits.
+    /// One short lock; a wake if the receiver waits; a look at the coarse clock if nothing else waited.
     pub fn send(&self, message: M) -> Result<(), SendError<M>> {
-        self.0.intake.push(message)
+        let core = &self.0.core;
+        self.0.intake.push_watched(message, || core.uptime(), |waiting| dead_letters::flooded::<M>(core.pid(), waiting))
     }
 
     /// Sends a message and does not ask what becomes of it (OTP: A12, F14).
@@ -60,7 +68,7 @@ impl<M: Send + 'static> Addr<M> {
     }
 
     /// Sends a request and waits for its answer, five seconds unless [`within`](Call::within) or
-    /// [`forever`](Call::forever) say otherwise (OTP: F8).
+    /// [`forever`](Call::forever) say otherwise (OTP: F8). A thread that cannot await uses `call_blocking`.
     ///
     /// ```
     /// use freeboard_process::{CallError, Context, Node, Reply, Sim};
@@ -105,6 +113,35 @@ impl<M: Send + 'static> Addr<M> {
         self.0.intake.depth()
     }
 
+    /// The numbers of this mailbox, read without a lock: what waits and for how long, what was received, what was dropped
+    /// and why.
+    ///
+    /// ```
+    /// use freeboard_process::{Context, Dropped, Node, Policy, Sim};
+    ///
+    /// Sim::seed(1).run(async |node: Node| {
+    ///     let policy = Policy::bounded(2).drop_oldest();
+    ///     let slow = node.spawn_with(policy, async |_cx: Context<u32>| std::future::pending().await).unwrap();
+    ///     (0..5).for_each(|n| slow.cast(n));
+    ///     let stats = slow.stats();
+    ///     assert_eq!((stats.depth, stats.dropped(Dropped::Oldest)), (2, 3));
+    /// });
+    /// ```
+    ///
+    /// # Cost
+    /// A dozen loads and one look at the coarse clock.
+    pub fn stats(&self) -> MailboxStats {
+        self.0.intake.stats(|| self.0.core.uptime())
+    }
+
+    /// Messages with this tag that were dropped for this cause, if the policy counts by tags; zero otherwise.
+    pub fn dropped_of(&self, tag: Tag<M>, why: Dropped) -> u64
+    where
+        M: Message,
+    {
+        self.0.intake.dropped_of(tag.number(), why)
+    }
+
     /// Why no incarnation will ever live here again, if that is so.
     pub fn ended(&self) -> Option<ExitReason> {
         self.0.intake.closed()
@@ -120,6 +157,22 @@ impl<M: Send + 'static> WeakAddr<M> {
     /// The address, if the seat still exists.
     pub fn upgrade(&self) -> Option<Addr<M>> {
         self.0.upgrade().map(Addr)
+    }
+
+    /// Sends a message, as [`Addr::send`]. A sender of this kind keeps nothing in memory.
+    ///
+    /// # Errors
+    /// As [`Addr::send`]; a seat that does not exist any more is closed with `NoProc`.
+    pub fn send(&self, message: M) -> Result<(), SendError<M>> {
+        match self.upgrade() {
+            Some(addr) => addr.send(message),
+            None => Err(SendError { message, why: Refused::Closed(ExitReason::NoProc) }),
+        }
+    }
+
+    /// Sends a message and does not ask what becomes of it, as [`Addr::cast`].
+    pub fn cast(&self, message: M) {
+        drop(self.send(message));
     }
 }
 

@@ -8,6 +8,7 @@
 
 use crate::addr::Addr;
 use crate::current;
+use crate::node::Node;
 use crate::reply::{CallError, Reply, Settle, Slot};
 use crate::timer::{Action, Timer};
 use freeboard_mailbox::{Refused, SendError};
@@ -16,7 +17,7 @@ use std::{
     future::Future,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, Waker},
     time::{Duration, Instant},
 };
 
@@ -63,33 +64,58 @@ impl<'a, M: Send + 'static, T: Send + 'static, F: FnOnce(Reply<T>) -> M> Call<'a
     }
 }
 
-impl<M: Send + 'static, T: Send + 'static, F> Call<'_, M, T, F> {
-    /// Whether the limit has passed; if not, sees to it that this call is polled again by then.
-    fn is_late(&mut self, limit: Duration, cx: &mut Context<'_>) -> bool {
-        let (core, Some(pending)) = (&self.to.seat().core, &self.pending) else { return false };
-        let Some(node) = core.node() else {
-            // A seat that was never started has no clock: the limit starts to run at its first start, which nudges this
-            // call. If there never is one, the queue is dropped, and so the call answered.
-            let mut life = core.life.lock();
-            if core.node().is_none() {
-                life.rows().early_calls.extend(pending.settle());
-                return false;
-            }
-            drop(life);
-            return self.is_late(limit, cx);
-        };
+/// What one look at a call came to.
+pub(crate) enum Look<T> {
+    Answer(Result<T, CallError>),
+    /// Nothing yet. It is given up at that time, if there is a limit and a clock.
+    Waits(Option<Instant>),
+}
+
+impl<'a, M: Send + 'static, T: Send + 'static, F: FnOnce(Reply<T>) -> M> Call<'a, M, T, F> {
+    /// Looks for the answer, and sends the request the first time; `waker` is woken when it comes, not when the limit
+    /// passes.
+    pub(crate) fn look(&mut self, waker: &Waker) -> Look<T> {
+        if let Some(request) = self.request.take() {
+            self.pending = Some(Pending::send(self.to, request));
+        }
+        let Some(pending) = &mut self.pending else { return Look::Waits(None) };
+        if let Poll::Ready(answer) = Pin::new(pending).poll(&mut Context::from_waker(waker)) {
+            return Look::Answer(answer);
+        }
+        let Some(limit) = self.within else { return Look::Waits(None) };
+        let Some(node) = self.node() else { return Look::Waits(None) };
         let now = node.now();
         let until = *self.until.get_or_insert_with(|| node.later_than(now, limit));
-        if now >= until {
-            return true;
+        if now < until {
+            return Look::Waits(Some(until));
         }
+        // An answer that came in the meantime is taken (OTP: F11).
+        let answer = self.pending.as_mut().and_then(Pending::give_up);
+        Look::Answer(answer.unwrap_or(Err(CallError::Timeout)))
+    }
+
+    /// The node whose clock counts. A seat that was never started has none: the limit starts to run at its first start,
+    /// which nudges this call. If there never is one, the queue is dropped, and so the call answered.
+    pub(crate) fn node(&self) -> Option<&'a Node> {
+        let core = &self.to.seat().core;
+        if core.node().is_none() {
+            let mut life = core.life.lock();
+            if core.node().is_none() {
+                life.rows().early_calls.extend(self.pending.as_ref().and_then(Pending::settle));
+            }
+        }
+        core.node()
+    }
+
+    /// Sees to it that this call is polled again by then.
+    fn wake_by(&mut self, until: Instant, waker: &Waker) {
         // A process's alarm serves all of its calls. A short limit wants to be exact, and a call outside of a process, or
         // inside a set of futures with wakers of its own, must be woken itself.
-        let exact = limit < EXACT || !current::wake_by(until, cx.waker());
+        let exact = self.within.is_some_and(|limit| limit < EXACT) || !current::wake_by(until, waker);
         if exact && self.timer.is_none() {
-            self.timer = pending.settle().map(|slot| node.timers().at(until, |_| Action::Nudge(slot)));
+            let slot = self.pending.as_ref().and_then(Pending::settle);
+            self.timer = self.node().zip(slot).map(|(node, slot)| node.timers().at(until, |_| Action::Nudge(slot)));
         }
-        false
     }
 }
 
@@ -99,21 +125,12 @@ impl<M: Send + 'static, T: Send + 'static, F: FnOnce(Reply<T>) -> M> Future for 
     type Output = Result<T, CallError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        if let Some(request) = this.request.take() {
-            this.pending = Some(Pending::send(this.to, request));
+        match self.look(cx.waker()) {
+            Look::Answer(answer) => return Poll::Ready(answer),
+            Look::Waits(Some(until)) => self.wake_by(until, cx.waker()),
+            Look::Waits(None) => {}
         }
-        let Some(pending) = &mut this.pending else { return Poll::Pending };
-        if let Poll::Ready(answer) = Pin::new(pending).poll(cx) {
-            return Poll::Ready(answer);
-        }
-        let limit = this.within;
-        if limit.is_none_or(|limit| !this.is_late(limit, cx)) {
-            return Poll::Pending;
-        }
-        // An answer that came in the meantime is taken (OTP: F11).
-        let answer = this.pending.as_mut().and_then(Pending::give_up);
-        Poll::Ready(answer.unwrap_or(Err(CallError::Timeout)))
+        Poll::Pending
     }
 }
 

@@ -8,6 +8,7 @@
 
 use crate::addr::Addr;
 use crate::life::{Life, Link, Obligations};
+use crate::monitor::MonitorOptions;
 use crate::node::Node;
 use crate::seat::{AnySeat, Seat};
 use crate::start::{self, Birth, Kin, StartError};
@@ -43,18 +44,17 @@ pub struct Context<M: Send + 'static> {
     /// Messages from [`then`](Self::then), to be handled before the queue.
     #[expect(clippy::box_collection, reason = "an idle actor pays one word for what it nearly never uses")]
     pub(crate) next: Option<Box<VecDeque<M>>>,
-    node: Node,
     pid: Pid,
 }
 
 impl<M: Send + 'static> Context<M> {
-    pub(crate) fn new(seat: Arc<Seat<M>>, node: Node, pid: Pid) -> Self {
-        Self { seat, inbox: Inbox::new(), served: 0, unnoted: 0, next: None, node, pid }
+    pub(crate) fn new(seat: Arc<Seat<M>>, pid: Pid) -> Self {
+        Self { seat, inbox: Inbox::new(), served: 0, unnoted: 0, next: None, pid }
     }
 
     /// The node this process runs on.
     pub fn node(&self) -> &Node {
-        &self.node
+        self.seat.core.node().expect("a context is made for a seat that was started")
     }
 
     /// This incarnation's identity.
@@ -69,22 +69,22 @@ impl<M: Send + 'static> Context<M> {
 
     /// Who started this process, if a process or a supervisor did.
     pub fn parent(&self) -> Option<Pid> {
-        self.life()?.parent.as_ref().map(|parent| parent.pid)
+        self.life()?.parent().map(|parent| parent.pid)
     }
 
     /// This incarnation's state; `None` when it has ended, and the seat may be another one's.
-    fn life(&self) -> Option<MutexGuard<'_, Life>> {
+    pub(crate) fn life(&self) -> Option<MutexGuard<'_, Life>> {
         self.seat.core.life_of(self.pid.generation())
     }
 
     /// The present instant on the node's clock.
     pub fn now(&self) -> Instant {
-        self.node.now()
+        self.node().now()
     }
 
-    /// Messages that this process's selective receives have looked at so far.
+    /// Messages that selective receives have looked at so far, those of earlier incarnations on this seat included.
     pub fn inspected(&self) -> u64 {
-        self.inbox.inspected()
+        self.seat.intake.inspected() + self.inbox.inspected()
     }
 
     /// Chooses whether exit signals become events (OTP: B6) or end this process (OTP: B4). Answers what it was before.
@@ -103,6 +103,17 @@ impl<M: Send + 'static> Context<M> {
     /// OTP raises an error in a caller that does not trap exits; here the signal comes in both cases
     /// (`docs/deviations.md`, DEV-07).
     pub fn link(&mut self, target: &(impl Target + ?Sized)) {
+        self.link_marked(target, false);
+    }
+
+    /// As [`link`](Self::link), and the exit message that this process gets over the link, if it traps exits, goes ahead of
+    /// ordinary messages (OTP: B15). Of a link that stands already it is asked from now on; linking again without it takes
+    /// it back. The other side is not concerned.
+    pub fn link_priority(&mut self, target: &(impl Target + ?Sized)) {
+        self.link_marked(target, true);
+    }
+
+    fn link_marked(&mut self, target: &(impl Target + ?Sized), priority: bool) {
         let peer = self.peer_or_absent(target);
         if peer.pid == self.pid {
             return;
@@ -110,11 +121,12 @@ impl<M: Send + 'static> Context<M> {
         let token = {
             let Some(mut life) = self.life() else { return };
             let rows = life.rows();
-            if rows.links.contains_key(&peer.pid) {
+            if let Some(link) = rows.links.get_mut(&peer.pid) {
+                link.priority = priority;
                 return;
             }
-            let token = self.node.new_ref();
-            rows.add_link(peer.clone(), token);
+            let token = self.node().new_ref();
+            rows.add_link(peer.clone(), token).priority = priority;
             token
         };
         let me = self.me();
@@ -128,8 +140,8 @@ impl<M: Send + 'static> Context<M> {
     pub fn unlink(&mut self, target: &(impl Target + ?Sized)) {
         let removed: Vec<Link> = {
             let Some(mut life) = self.life() else { return };
-            if let Some(parent) = &mut life.parent
-                && target.resolve(&self.node) == Some(parent.pid)
+            if let Some(parent) = life.parent()
+                && target.resolve(self.node()) == Some(parent.pid)
             {
                 parent.linked = false;
             }
@@ -145,26 +157,14 @@ impl<M: Send + 'static> Context<M> {
     ///
     /// The request is ahead of whatever this process sends to the target afterwards (OTP: D6).
     pub fn monitor(&mut self, target: &(impl Target + ?Sized)) -> Ref {
-        let peer = self.peer_or_absent(target);
-        let monitor = self.node.new_ref();
-        let row = Row { pid: peer.pid, peer: peer.clone(), name: None, tag: None };
-        match self.life() {
-            Some(mut life) => life.rows().watching.insert(monitor, row),
-            None => return monitor,
-        }
-        let me = self.me();
-        if peer.pid != self.pid
-            && (self.is_absent(&peer) || !peer.signal(Signal::Monitor { monitor, watcher: me.clone() }))
-        {
-            me.signal(Signal::Down { monitor, reason: ExitReason::NoProc });
-        }
-        monitor
+        self.monitor_with(target, &MonitorOptions::new())
     }
 
     /// Takes a monitor back. When this returns, its `Down` will not be queued any more; one that is queued stays
-    /// (OTP: C6). Answers whether the monitor was in force; unknown ones are accepted.
+    /// (OTP: C6). Answers whether the monitor was in force; unknown ones are accepted. An alias of the monitor ends with it,
+    /// unless it was made to last ([`AliasMode::Explicit`](crate::AliasMode::Explicit)).
     pub fn demonitor(&mut self, monitor: Ref) -> bool {
-        let row = self.life().and_then(|mut life| life.rows_if_any().and_then(|rows| rows.watching.take(monitor)));
+        let row = self.life().and_then(|mut life| life.rows_if_any().and_then(|rows| rows.take_monitor(monitor)));
         let Some(row) = row else { return false };
         if row.pid != self.pid {
             row.peer.signal(Signal::Demonitor { monitor });
@@ -178,13 +178,14 @@ impl<M: Send + 'static> Context<M> {
         if self.demonitor(monitor) {
             return true;
         }
+        self.take_ahead();
         let _removed = self.inbox.flush_down(monitor) || self.seat.intake.flush_down(monitor);
         false
     }
 
     /// Sends an exit signal to the target (OTP: B7).
     pub fn exit(&mut self, target: &(impl Target + ?Sized), reason: ExitReason) {
-        if let Some(peer) = target.peer(&self.node) {
+        if let Some(peer) = target.peer(self.node()) {
             peer.exit(self.pid, reason);
         }
     }
@@ -196,9 +197,11 @@ impl<M: Send + 'static> Context<M> {
         F: FnOnce(Context<N>) -> Fut + Send + 'static,
         Fut: Future<Output = Ended> + Send + 'static,
     {
-        let token = self.node.new_ref();
+        let token = self.node().new_ref();
         let kin = Kin { link: Some((self.me(), token)), watcher: None };
-        self.spawn_with(body, kin, |life, child| life.rows().add_link(child, token))
+        self.spawn_with(body, kin, |life, child| {
+            life.rows().add_link(child, token);
+        })
     }
 
     /// Starts a process that this one monitors from its first moment (OTP: A10).
@@ -208,10 +211,10 @@ impl<M: Send + 'static> Context<M> {
         F: FnOnce(Context<N>) -> Fut + Send + 'static,
         Fut: Future<Output = Ended> + Send + 'static,
     {
-        let monitor = self.node.new_ref();
+        let monitor = self.node().new_ref();
         let kin = Kin { link: None, watcher: Some((monitor, self.me())) };
         let addr = self.spawn_with(body, kin, |life, child| {
-            let row = Row { pid: child.pid, peer: child, name: None, tag: None };
+            let row = Row { pid: child.pid, peer: child, name: None, tag: None, priority: false };
             life.rows().watching.insert(monitor, row);
         });
         (addr, monitor)
@@ -225,7 +228,7 @@ impl<M: Send + 'static> Context<M> {
         Fut: Future<Output = Ended> + Send + 'static,
     {
         let seat = Seat::new();
-        let ready = start::prepare(&self.node, &seat).expect("a fresh seat can be started");
+        let ready = start::prepare(self.node(), &seat).expect("a fresh seat can be started");
         let child = Peer { pid: ready.pid, seat: Arc::clone(&seat) as Arc<dyn AnySeat> };
         let body = Box::pin(body(ready.context(&seat)));
         row(&mut self.seat.core.life.lock(), child);
@@ -272,14 +275,14 @@ impl<M: Send + 'static> Context<M> {
     }
 
     /// The target, or a stand-in that answers nothing: the identity asked for, or the node's if there is none.
-    fn peer_or_absent(&self, target: &(impl Target + ?Sized)) -> Peer {
-        target.peer(&self.node).unwrap_or_else(|| {
-            let pid = target.resolve(&self.node).unwrap_or_else(|| self.node.pid());
+    pub(crate) fn peer_or_absent(&self, target: &(impl Target + ?Sized)) -> Peer {
+        target.peer(self.node()).unwrap_or_else(|| {
+            let pid = target.resolve(self.node()).unwrap_or_else(|| self.node().pid());
             Peer { pid, seat: Arc::clone(&self.seat) as Arc<dyn AnySeat> }
         })
     }
 
-    fn is_absent(&self, peer: &Peer) -> bool {
+    pub(crate) fn is_absent(&self, peer: &Peer) -> bool {
         peer.pid != self.pid && std::ptr::addr_eq(Arc::as_ptr(&peer.seat), Arc::as_ptr(&self.seat))
     }
 
@@ -287,11 +290,11 @@ impl<M: Send + 'static> Context<M> {
 
     /// Sends `message` to this process after that time, unless it has ended by then (OTP: A14).
     pub fn send_after(&mut self, after: Duration, message: M) -> Timer {
-        let at = self.node.later(after);
+        let at = self.node().later(after);
         let (seat, incarnation) = (Arc::downgrade(&self.seat), self.pid.generation());
         // The process's lock is held meanwhile, so that a timer that is due at once finds its row to remove.
         let mut life = self.life();
-        let timer = self.node.timers().at(at, |number| {
+        let timer = self.node().timers().at(at, |number| {
             Action::Run(Box::new(move || {
                 let Some(seat) = seat.upgrade() else { return };
                 if let Some(rows) = seat.core.life.lock().rows_if_any() {
@@ -308,7 +311,7 @@ impl<M: Send + 'static> Context<M> {
 
     /// Takes a timer back: the time that was left, or `None` if its message is queued already, or was received.
     pub fn cancel(&mut self, timer: Timer) -> Option<Duration> {
-        let left = self.node.timers().cancel(timer, self.now());
+        let left = self.node().timers().cancel(timer, self.now());
         if let Some(rows) = self.life().as_mut().and_then(|life| life.rows_if_any()) {
             rows.forget_timer(timer.number());
         }
@@ -318,9 +321,13 @@ impl<M: Send + 'static> Context<M> {
 
 impl<M: Send + 'static> Drop for Context<M> {
     fn drop(&mut self) {
+        self.seat.intake.note_inspected(self.inbox.take_inspected());
         // What this receiver took and did not use goes back to the seat, where the exit protocol drops it in its turn.
-        let left = std::mem::take(&mut self.inbox).into_chunks();
-        drop(self.seat.intake.give_back(self.pid.generation(), left));
+        let late = self.seat.intake.give_back(self.pid.generation(), std::mem::take(&mut self.inbox));
+        let mut late = late.unwrap_or_default();
+        while let Some(entry) = late.take_next() {
+            self.seat.bury(entry);
+        }
     }
 }
 

@@ -1,15 +1,17 @@
 //! The one ambient value: which process is being polled on this thread.
 //!
-//! Set while a process is polled or its leftovers are dropped, empty otherwise. It lets a dropped `Reply` tell the truth
-//! (a reply dropped by a process that is about to crash must not say "no reply"), lets a call see that it would wait for
-//! itself (OTP: F12), and gathers when the process's calls want to look at the clock, so that one timer serves them all. It is the only `thread_local!` of the workspace.
+//! Set while a process is polled, while its own thread runs, or while its leftovers are dropped; empty otherwise. It lets a
+//! dropped `Reply` tell the truth (a reply dropped by a process that is about to crash must not say "no reply"), lets a call
+//! see that it would wait for itself (OTP: F12), and gathers when the process's calls want to look at the clock, so that one
+//! timer serves them all. It is the only `thread_local!` of the workspace.
 //!
 //! # States
-//! *Running*: dropped replies are parked here until the poll's verdict is known. *Ending(reason)*: they are answered with
-//! the reason at once; by then names are released and the process's future is gone.
+//! *Running*: dropped replies are parked here until the poll's verdict is known. *Settled(answer)*: they are answered at
+//! once. With the exit reason while a dead process's leftovers are dropped (by then names are released and its future is
+//! gone); with the refusal while a mailbox drops what its policy does not keep.
 
-use crate::reply::Settle;
-use freeboard_mailbox::sync::thread_local;
+use crate::reply::{CallError, Settle};
+use freeboard_mailbox::{Refused, sync::thread_local};
 use freeboard_signal::{ExitReason, Pid};
 use std::{
     cell::{Cell, RefCell},
@@ -33,8 +35,10 @@ struct Ambient {
 /// What is known of the process on this thread.
 #[derive(Debug)]
 struct Frame {
-    pid: Pid,
-    ending: Option<ExitReason>,
+    pid: Option<Pid>,
+    settled: Option<CallError>,
+    /// Whether this is the process's own thread, which may block.
+    own_thread: bool,
     parked: Parked,
     /// The task's waker, by its identity: a call that is polled with this one is woken when the task is.
     waker: Option<WakerId>,
@@ -56,13 +60,13 @@ impl WakerId {
 pub(crate) type Parked = Vec<Arc<dyn Settle>>;
 
 /// What becomes of a reply that is dropped right now.
-pub(crate) enum Dropped {
+pub(crate) enum Fate {
     /// Nobody is being polled: the caller hears "no reply" now.
     Outside,
     /// It waits for the verdict of the process.
     Parked,
-    /// The process is ending for this reason.
-    Ending(ExitReason),
+    /// The caller hears this now.
+    Settled(CallError),
 }
 
 /// One poll of a process, or a piece of it.
@@ -77,18 +81,57 @@ pub(crate) struct Turn<T> {
 
 /// Runs `work` as process `pid`, polled with `waker`, with the replies that wait for its verdict from before.
 pub(crate) fn run<T>(pid: Pid, waker: Option<WakerId>, waiting: Parked, work: impl FnOnce() -> T) -> Turn<T> {
-    within(Frame { pid, ending: None, parked: waiting, waker, wake_by: None }, work)
+    let pid = Some(pid);
+    within(Frame { pid, settled: None, own_thread: false, parked: waiting, waker, wake_by: None }, work)
+}
+
+/// Runs `work` on the own thread of process `pid`, which may block there.
+#[cfg(feature = "blocking")]
+pub(crate) fn run_thread<T>(pid: Pid, work: impl FnOnce() -> T) -> Turn<T> {
+    let pid = Some(pid);
+    within(Frame { pid, settled: None, own_thread: true, parked: Vec::new(), waker: None, wake_by: None }, work)
 }
 
 /// Runs `work`, which drops what a dead process left: replies in it are answered with `reason`.
 pub(crate) fn run_ending<T>(pid: Pid, reason: &ExitReason, work: impl FnOnce() -> T) -> T {
-    let ending = Some(reason.clone());
-    within(Frame { pid, ending, parked: Vec::new(), waker: None, wake_by: None }, work).result
+    settled(Some(pid), false, CallError::Exited(reason.clone()), work)
+}
+
+/// Runs `work`, which drops messages that a mailbox does not keep: replies in them are answered with the refusal, whoever
+/// is being polled on this thread.
+pub(crate) fn run_dropping<T>(why: Refused, work: impl FnOnce() -> T) -> T {
+    // A thread that is itself going away has no frame any more.
+    let around = CURRENT.try_with(|current| {
+        // A destructor may block where its dropper may.
+        current.frame.borrow().as_ref().map_or((None, true), |frame| (frame.pid, frame.own_thread))
+    });
+    match around {
+        Ok((pid, own_thread)) => settled(pid, own_thread, CallError::Refused(why), work),
+        Err(_) => work(),
+    }
+}
+
+fn settled<T>(pid: Option<Pid>, own_thread: bool, answer: CallError, work: impl FnOnce() -> T) -> T {
+    let settled = Some(answer);
+    within(Frame { pid, settled, own_thread, parked: Vec::new(), waker: None, wake_by: None }, work).result
+}
+
+/// Whether this thread may be blocked: no process is being polled on it.
+#[cfg(feature = "blocking")]
+pub(crate) fn may_block() -> bool {
+    CURRENT.with(|current| current.frame.borrow().as_ref().is_none_or(|frame| frame.own_thread))
 }
 
 /// The process being polled on this thread.
 pub(crate) fn pid() -> Option<Pid> {
-    CURRENT.with(|current| current.frame.borrow().as_ref().map(|frame| frame.pid))
+    CURRENT.with(|current| current.frame.borrow().as_ref().and_then(|frame| frame.pid))
+}
+
+/// Whether this thread polls the task of that process. Its own thread, if it has one, does not.
+pub(crate) fn is_polled(pid: Pid) -> bool {
+    CURRENT.with(|current| {
+        current.frame.borrow().as_ref().is_some_and(|frame| frame.pid == Some(pid) && !frame.own_thread)
+    })
 }
 
 /// Sees to it that the process on this thread is polled again by then. Answers false if there is none, or if `waker` is
@@ -104,18 +147,29 @@ pub(crate) fn wake_by(until: Instant, waker: &Waker) -> bool {
 }
 
 /// Called for each reply that is dropped unanswered.
-pub(crate) fn dropped(reply: &Arc<impl Settle + 'static>) -> Dropped {
+pub(crate) fn dropped(reply: &Arc<impl Settle + 'static>) -> Fate {
     let park = |current: &Ambient| match current.frame.borrow_mut().as_mut() {
-        None => Dropped::Outside,
-        Some(Frame { ending: Some(reason), .. }) => Dropped::Ending(reason.clone()),
+        None => Fate::Outside,
+        Some(Frame { settled: Some(answer), .. }) => Fate::Settled(answer.clone()),
         Some(frame) => {
             frame.parked.push(Arc::clone(reply) as Arc<dyn Settle>);
             current.any_parked.set(true);
-            Dropped::Parked
+            Fate::Parked
         }
     };
     // A thread that is itself going away runs no process any more.
-    CURRENT.try_with(park).unwrap_or(Dropped::Outside)
+    CURRENT.try_with(park).unwrap_or(Fate::Outside)
+}
+
+/// Parks replies that the process dropped on its own thread, for its task, which is being polled or left here.
+#[cfg(feature = "blocking")]
+pub(crate) fn park(replies: Parked) {
+    CURRENT.with(|current| {
+        current.any_parked.set(current.any_parked.get() || !replies.is_empty());
+        if let Some(frame) = current.frame.borrow_mut().as_mut() {
+            frame.parked.extend(replies);
+        }
+    });
 }
 
 /// The replies parked so far in this poll: a handler's verdict is known before the poll ends.

@@ -24,7 +24,7 @@
 //! * Every observer gets the same reason (OTP: A1).
 
 use crate::current::{self, Parked};
-use crate::life::{Life, Link, Obligations};
+use crate::life::{Link, Obligations};
 use crate::reply::CallError;
 use crate::seat::{AnySeat, Remains};
 use crate::start::StartError;
@@ -61,19 +61,17 @@ impl Exiting {
     /// Steps 3 and 4, and the replies of step 5 that wait for a verdict. `reason` holds unless a fatal signal came first.
     pub(crate) fn new(me: Peer, reason: ExitReason, parked: Parked) -> Self {
         let core = me.seat.core();
-        let (reason, rows, obligations, dependents) = {
+        let (reason, rows, obligations) = {
             let mut life = core.life.lock();
             core.end();
-            let reason = life.doom.get_or_insert(reason).clone();
-            let Life { dependents, obligations, .. } = &mut *life;
-            let (dependents, obligations) = (dependents.take(), obligations.take());
-            (reason, life.take_rows().unwrap_or_default(), obligations, dependents)
+            let reason = life.end(reason);
+            (reason, life.take_rows().unwrap_or_default(), life.obligations.take())
         };
         let comes_back = obligations
             .as_ref()
             .and_then(|owed| owed.supervision.as_ref())
             .is_some_and(|s| s.comes_back(me.pid, &reason));
-        let remains = me.seat.close((!comes_back).then(|| reason.clone()));
+        let remains = Arc::clone(&me.seat).close((!comes_back).then(|| reason.clone()));
         if let Some(node) = core.node() {
             // The message of a timer is user data; its destructor may panic, and may hold a reply.
             for timer in rows.timers {
@@ -89,7 +87,7 @@ impl Exiting {
             reply.settle(CallError::Exited(reason.clone()));
         }
         crate::task::quietly(|| report(&me, &reason));
-        let dependents = dependents.map(|d| d.take(&reason)).unwrap_or_default();
+        let dependents = rows.dependents.map(|d| d.take(&reason)).unwrap_or_default();
         Self {
             links: rows.links.into_values().collect::<Vec<_>>().into_iter(),
             dependents: dependents.into_iter(),
@@ -179,7 +177,7 @@ fn drop_caught(me: &Peer, reason: &ExitReason, remains: &mut dyn Remains, late: 
     let mut keep = |signal: Signal| match signal {
         Signal::Monitor { monitor, watcher } => late.watchers.push((monitor, watcher)),
         Signal::Demonitor { monitor } => late.watchers.retain(|(queued, _)| *queued != monitor),
-        Signal::Link { link, peer } => late.links.push(Link { peer, tokens: vec![link] }),
+        Signal::Link { link, peer } => late.links.push(Link { peer, tokens: vec![link], priority: false }),
         Signal::Unlink { from, links } => {
             late.links.retain(|link| link.peer.pid != from || !link.tokens.iter().any(|token| links.contains(token)));
         }
@@ -198,7 +196,7 @@ fn drop_caught(me: &Peer, reason: &ExitReason, remains: &mut dyn Remains, late: 
 pub(crate) fn close_vacant(seat: &Arc<dyn AnySeat>, reason: &ExitReason) {
     let pid = seat.core().node().map_or_else(|| freeboard_signal::Pid::new(0, 0, 0), crate::Node::pid);
     let me = Peer { pid, seat: Arc::clone(seat) };
-    let mut remains = seat.close(Some(reason.clone()));
+    let mut remains = Arc::clone(seat).close(Some(reason.clone()));
     while drop_caught(&me, reason, remains.as_mut(), &mut Late::default()) {}
 }
 

@@ -34,11 +34,13 @@
 //! * A process ends once, with one reason, and every observer gets that reason (OTP: A1).
 //! * Signals and messages of one sender are received in the order in which they were sent (OTP: D1, D2).
 //! * Signals act whatever the process waits for (OTP: D10).
+//! * When `unlink`, `demonitor` or `unalias` returns, nothing more comes of what it ended (OTP: D7).
 //! * Every call is answered: by a value, or by why there is none (OTP: F9, F16).
 //!
 //! # Not guaranteed
 //! * An order between different senders (OTP: D5).
-//! * That code which never yields can be stopped: kill acts at the next await (OTP: A8).
+//! * That code which never yields can be stopped: kill acts at the next await, or at the next receive of a process on its
+//!   own thread (OTP: A8).
 //! * Anything about an error type that panics in its destructor: a reason is shared, and whoever drops it last meets that
 //!   panic.
 //! * Anything after a panic in a destructor *during unwinding*, `panic = "abort"` or a stack overflow: Rust lets no
@@ -47,13 +49,23 @@
 mod actor;
 mod addr;
 mod alarm;
+mod alias;
+#[cfg(feature = "blocking")]
+pub mod blocking;
+mod builder;
 mod call;
 mod context;
 mod current;
+mod dead_letters;
+mod drain;
 mod executor;
 mod exit;
 mod life;
+mod monitor;
 mod node;
+#[cfg(feature = "blocking")]
+mod own_thread;
+mod permit;
 mod receive;
 mod receive_macro;
 mod reply;
@@ -69,15 +81,25 @@ mod wire;
 
 pub use actor::{Actor, InitError, run_actor};
 pub use addr::{Addr, WeakAddr};
+pub use alias::{Alias, AliasMode, AliasOptions};
+#[cfg(feature = "blocking")]
+pub use blocking::BlockingContext;
+pub use builder::NodeBuilder;
 pub use call::{CALL_TIMEOUT, Call, Pending};
 pub use context::{Context, Ended};
+pub use dead_letters::DeadLetter;
 #[cfg(feature = "tokio")]
 pub use executor::Tokio;
 pub use executor::{Backend, Service, Sim};
-pub use freeboard_mailbox::{AsKey, Event, Hint, Key, Message, Refused, SendError, Tag, tag_named};
+pub use freeboard_mailbox::{
+    AsKey, Dropped, Event, Hint, Key, LANE_SHARE, MailboxStats, Marker, Message, NOTICE_SHARE, Policy, PolicyError,
+    Refused, SendError, Tag, tag_named,
+};
 pub use freeboard_signal::{Clock, Down, DownSource, Downs, Exit, ExitReason, PanicInfo, Pid, Ref};
+pub use monitor::MonitorOptions;
 pub use node::Node;
-pub use receive::{After, Find, MESSAGES_PER_TURN, Oldest, Receive};
+pub use permit::{Permit, SendWait};
+pub use receive::{After, Answer, Find, MESSAGES_PER_TURN, Oldest, Receive};
 pub use reply::{CallError, Reply};
 pub use start::{Ack, Birth, Dependents, Launch, Launcher, Start, StartError, Supervision};
 pub use target::Target;

@@ -1,4 +1,4 @@
-//! What one incarnation knows: its parent, links, monitors, trap flag, timers; and what each signal does to it.
+//! What one incarnation knows: its parent, links, monitors, aliases, trap flag, timers; and what each signal does to it.
 //!
 //! [`Life::on`] is the whole rule book of signals, a pure function of state and signal. It runs in the process's own
 //! task, in queue order, so the links and monitors of a process are changed by nobody else.
@@ -13,17 +13,19 @@
 //! * A notice takes its row, so it is delivered at most once and never after the row was taken back (OTP: C2, C6).
 //!
 //! # Not here
-//! Locks, queues, tasks. The maps are allocated when the first link or monitor is made.
+//! Locks, queues, tasks. The maps are allocated when the first link or monitor is made; everything that an idle process
+//! has no use for is behind a pointer.
 
+use crate::alias::Aliases;
 use crate::reply::Settle;
 use crate::start::{Ack, Dependents, StartError, Supervision};
 use crate::timer::Timer;
-use crate::wire::{Peer, Signal};
+use crate::wire::{Peer, Signal, Through};
 use foldhash::fast::FixedState;
 use freeboard_mailbox::Event;
 use freeboard_monitor::{Row, Watchers, Watching};
 use freeboard_signal::{Exit, ExitReason, Pid, Ref};
-use std::{collections::VecDeque, sync::Arc};
+use std::sync::Arc;
 
 /// A map whose iteration order depends on the operations only.
 pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
@@ -32,17 +34,16 @@ pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
 #[derive(Default)]
 pub(crate) struct Life {
     pub(crate) trap_exit: bool,
-    pub(crate) parent: Option<Parent>,
     /// Set by the first fatal signal, or by the end of the body.
-    pub(crate) doom: Option<ExitReason>,
+    doom: Option<Box<ExitReason>>,
+    /// Not there for a process that nobody waits for and that has no parent.
     pub(crate) obligations: Option<Box<Obligations>>,
-    /// A supervisor's children.
-    pub(crate) dependents: Option<Arc<dyn Dependents>>,
     rows: Option<Box<Rows>>,
 }
 
-/// What a process owes to those who started it.
+/// Who started a process, and what it owes them.
 pub(crate) struct Obligations {
+    pub(crate) parent: Option<Parent>,
     pub(crate) supervision: Option<Arc<dyn Supervision>>,
     pub(crate) ack: Option<Ack>,
     /// Whether its start was acknowledged.
@@ -60,17 +61,18 @@ pub(crate) struct Parent {
 }
 
 /// What most processes never need.
-#[derive(Default, Debug)]
+#[derive(Default)]
 pub(crate) struct Rows {
     pub(crate) links: Map<Pid, Link>,
     pub(crate) watching: Watching<Peer>,
     pub(crate) watchers: Watchers<Peer>,
+    pub(crate) aliases: Aliases,
     /// Timers that send to this process, in the order in which they were set.
     pub(crate) timers: Vec<Timer>,
-    /// The parent's exit, while it waits to be received ahead of the queue.
-    pub(crate) urgent: VecDeque<Exit>,
     /// Calls made before the first start, which have no clock yet.
     pub(crate) early_calls: Vec<Arc<dyn Settle>>,
+    /// A supervisor's children.
+    pub(crate) dependents: Option<Arc<dyn Dependents>>,
 }
 
 /// One linked peer and the tokens that hold the link.
@@ -78,6 +80,17 @@ pub(crate) struct Rows {
 pub(crate) struct Link {
     pub(crate) peer: Peer,
     pub(crate) tokens: Vec<Ref>,
+    /// Whether this side's exit message goes ahead of ordinary messages (OTP: B15).
+    pub(crate) priority: bool,
+}
+
+/// A message that came through an alias and was accepted.
+#[derive(Debug)]
+pub(crate) struct Admitted {
+    /// Whether it goes ahead of ordinary messages.
+    pub(crate) ahead: bool,
+    /// The monitor that it ends; its target is still to be told.
+    pub(crate) ends: Option<Row<Peer>>,
 }
 
 /// What a signal came to.
@@ -87,8 +100,8 @@ pub(crate) enum Applied {
     Nothing,
     /// An event, at the signal's place in the queue.
     Event(Event<std::convert::Infallible>),
-    /// The parent's exit stands ahead of the queue (deviation DEV-04).
-    Urgent,
+    /// An event that stands ahead of ordinary messages.
+    Ahead(Event<std::convert::Infallible>),
     /// The process must end; `doom` says why.
     Fatal,
 }
@@ -109,15 +122,35 @@ impl Life {
         self.rows.take()
     }
 
+    /// Who started this process, if a process did.
+    pub(crate) fn parent(&mut self) -> Option<&mut Parent> {
+        self.obligations.as_mut()?.parent.as_mut()
+    }
+
+    /// Why the process must end, if it must.
+    pub(crate) fn doom(&self) -> Option<ExitReason> {
+        self.doom.as_deref().cloned()
+    }
+
+    /// Ends the process for this reason, unless there is one already. Answers the reason that counts.
+    pub(crate) fn end(&mut self, reason: ExitReason) -> ExitReason {
+        (**self.doom.get_or_insert_with(|| Box::new(reason))).clone()
+    }
+
     /// Applies one signal.
     pub(crate) fn on(&mut self, signal: Signal) -> Applied {
         match signal {
-            Signal::Kill => self.doom(ExitReason::Killed),
-            Signal::Exit { from, reason } => self.exit_signal(from, reason),
-            Signal::ParentExit { from, reason } => match &mut self.parent {
+            Signal::Kill => self.fatal(ExitReason::Killed),
+            Signal::Exit { from, reason, through } => {
+                match through.map_or(Some(false), |through| self.exit_way(through)) {
+                    Some(ahead) => self.exit_signal(Exit::new(from, reason), ahead),
+                    None => Applied::Nothing,
+                }
+            }
+            Signal::ParentExit { from, reason } => match self.parent() {
                 Some(parent) if parent.pid == from && parent.linked => {
                     parent.linked = false;
-                    self.exit_signal(from, reason)
+                    self.exit_signal(Exit::of_link(from, reason), false)
                 }
                 _ => Applied::Nothing,
             },
@@ -125,8 +158,9 @@ impl Life {
                 let Some(rows) = &mut self.rows else { return Applied::Nothing };
                 match rows.links.get(&from) {
                     Some(link) if link.tokens.iter().any(|token| links.contains(token)) => {
+                        let ahead = link.priority;
                         rows.links.remove(&from);
-                        self.exit_signal(from, reason)
+                        self.exit_signal(Exit::of_link(from, reason), ahead)
                     }
                     _ => Applied::Nothing,
                 }
@@ -151,41 +185,67 @@ impl Life {
                 }
                 Applied::Nothing
             }
-            Signal::Down { monitor, reason } => match self.rows.as_mut().and_then(|rows| rows.watching.take(monitor)) {
-                Some(row) => Applied::Event(Event::Down(Box::new(Row::into_down(row, monitor, reason)))),
+            Signal::Down { monitor, reason } => match self.rows.as_mut().and_then(|rows| rows.take_monitor(monitor)) {
+                Some(row) => {
+                    let ahead = row.priority;
+                    placed(Event::Down(Box::new(row.into_down(monitor, reason))), ahead)
+                }
                 None => Applied::Nothing,
             },
         }
     }
 
-    /// An exit signal, explicit or from an active link (OTP: B4–B7).
-    fn exit_signal(&mut self, from: Pid, reason: ExitReason) -> Applied {
+    /// Whether a message is accepted that came through an alias (OTP: C15). The first one may end the alias (OTP: C16), and
+    /// its monitor with it (OTP: C14).
+    pub(crate) fn admit(&mut self, alias: Ref, ahead: bool) -> Option<Admitted> {
+        let rows = self.rows.as_mut()?;
+        let way = rows.aliases.message(alias, ahead)?;
+        let ends = if way.ends_monitor { rows.watching.take(alias) } else { None };
+        Some(Admitted { ahead: way.ahead, ends })
+    }
+
+    /// Which way an exit signal takes that came through an alias; `None` if it is not accepted.
+    fn exit_way(&self, through: Through) -> Option<bool> {
+        self.rows.as_ref()?.aliases.exit(through.alias, through.ahead)
+    }
+
+    /// An exit signal, explicit or from an active link (OTP: B4–B7). The parent's always goes ahead (deviation DEV-04).
+    fn exit_signal(&mut self, exit: Exit, ahead: bool) -> Applied {
         if self.trap_exit {
-            let exit = Exit::new(from, reason);
-            return match &self.parent {
-                Some(parent) if parent.pid == from => {
-                    self.rows().urgent.push_back(exit);
-                    Applied::Urgent
-                }
-                _ => Applied::Event(Event::Exit(Box::new(exit))),
-            };
+            let from_parent = self.parent().is_some_and(|parent| parent.pid == exit.from);
+            return placed(Event::Exit(Box::new(exit)), ahead || from_parent);
         }
-        match reason {
+        match exit.reason {
             ExitReason::Normal => Applied::Nothing,
-            fatal => self.doom(fatal),
+            fatal => self.fatal(fatal),
         }
     }
 
-    fn doom(&mut self, reason: ExitReason) -> Applied {
-        self.doom.get_or_insert(reason);
+    fn fatal(&mut self, reason: ExitReason) -> Applied {
+        self.end(reason);
         Applied::Fatal
     }
 }
 
+/// An event in its place, or ahead of ordinary messages.
+fn placed(event: Event<std::convert::Infallible>, ahead: bool) -> Applied {
+    if ahead { Applied::Ahead(event) } else { Applied::Event(event) }
+}
+
 impl Rows {
     /// Adds a link token; the first one of a pair makes the link.
-    pub(crate) fn add_link(&mut self, peer: Peer, token: Ref) {
-        self.links.entry(peer.pid).or_insert_with(|| Link { peer, tokens: Vec::with_capacity(1) }).tokens.push(token);
+    pub(crate) fn add_link(&mut self, peer: Peer, token: Ref) -> &mut Link {
+        let new = || Link { peer: peer.clone(), tokens: Vec::with_capacity(1), priority: false };
+        let link = self.links.entry(peer.pid).or_insert_with(new);
+        link.tokens.push(token);
+        link
+    }
+
+    /// Takes a monitor's row, by its notice or by `demonitor`; an alias that lasts no longer than it ends with it.
+    pub(crate) fn take_monitor(&mut self, monitor: Ref) -> Option<Row<Peer>> {
+        let row = self.watching.take(monitor)?;
+        self.aliases.monitor_ended(monitor);
+        Some(row)
     }
 
     /// Forgets a timer that fired or was taken back.

@@ -3,7 +3,9 @@
 //! Invariant: no static holds state, so several nodes can live in one program and a test can have its own.
 
 use crate::addr::Addr;
+use crate::builder::NodeBuilder;
 use crate::context::{Context, Ended};
+use crate::dead_letters::DeadLetterHook;
 use crate::executor::{Backend, Service};
 use crate::seat::{AnySeat, Seat};
 use crate::start::{self, Birth, Kin, Start, StartError};
@@ -11,6 +13,7 @@ use crate::sync::{AtomicU64, Ordering};
 use crate::table::Table;
 use crate::timer::{TimerService, Timers};
 use crate::wire::Peer;
+use freeboard_mailbox::{Policy, PolicyError};
 use freeboard_signal::{ExitReason, Pid, Ref};
 use std::{fmt, future::Future, sync::Arc, sync::Weak, time::Duration, time::Instant};
 
@@ -41,6 +44,9 @@ struct Inner {
     table: Table,
     timers: Timers,
     refs: AtomicU64,
+    /// When this node began, by its coarse clock.
+    origin: Instant,
+    dead_letters: Option<DeadLetterHook>,
 }
 
 impl Node {
@@ -50,17 +56,30 @@ impl Node {
     /// Outside of a tokio runtime: call it inside `block_on` or a task, or use [`Node::on`].
     #[cfg(feature = "tokio")]
     pub fn new() -> Self {
-        Self::on(crate::executor::Tokio::current())
+        Self::builder().start()
     }
 
     /// A node on this backend.
     pub fn on(backend: impl Backend) -> Self {
+        Self::builder().on(backend)
+    }
+
+    /// A node with settings of its own.
+    pub fn builder() -> NodeBuilder {
+        NodeBuilder::default()
+    }
+
+    /// A node with these settings on this backend.
+    pub(crate) fn build(settings: NodeBuilder, backend: impl Backend) -> Self {
         let id = backend.random() as u32; // the lower half of a random number
+        let origin = backend.coarse();
         let node = Self(Arc::new(Inner {
             backend: Arc::new(backend),
             table: Table::new(id),
             timers: Timers::default(),
             refs: AtomicU64::new(0),
+            origin,
+            dead_letters: settings.dead_letters,
         }));
         let service: Service = Box::pin(TimerService::new(&node));
         node.0.backend.spawn_service(service);
@@ -78,7 +97,41 @@ impl Node {
         F: FnOnce(Context<M>) -> Fut + Send + 'static,
         Fut: Future<Output = Ended> + Send + 'static,
     {
+        self.populate(Seat::new(), body)
+    }
+
+    /// The same, with a mailbox that obeys this policy.
+    ///
+    /// ```
+    /// use freeboard_process::{Context, Node, Policy, Refused, Sim};
+    ///
+    /// Sim::seed(1).run(async |node: Node| {
+    ///     let slow = node.spawn_with(Policy::bounded(1), async |_cx: Context<u32>| std::future::pending().await).unwrap();
+    ///     slow.send(1).unwrap();
+    ///     assert!(matches!(slow.send(2).unwrap_err().why, Refused::Full));
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    /// The policy contradicts itself; nothing was started.
+    pub fn spawn_with<M, F, Fut>(&self, policy: Policy<M>, body: F) -> Result<Addr<M>, PolicyError>
+    where
+        M: Send + 'static,
+        F: FnOnce(Context<M>) -> Fut + Send + 'static,
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
         let seat = Seat::new();
+        seat.police(self, policy)?;
+        Ok(self.populate(seat, body))
+    }
+
+    /// Starts the first incarnation of a seat.
+    fn populate<M, F, Fut>(&self, seat: Arc<Seat<M>>, body: F) -> Addr<M>
+    where
+        M: Send + 'static,
+        F: FnOnce(Context<M>) -> Fut + Send + 'static,
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
         let ready = start::prepare(self, &seat).expect("a fresh seat can be started");
         let body = Box::pin(body(ready.context(&seat)));
         ready.launch(&seat, body, Birth::default(), Kin::default());
@@ -125,6 +178,11 @@ impl Node {
         self.0.backend.now()
     }
 
+    /// A cheaper reading of this node's clock, which may lag behind [`now`](Self::now) by some milliseconds.
+    pub fn coarse(&self) -> Instant {
+        self.0.backend.coarse()
+    }
+
     /// The instant that lies `after` from now; what lies beyond any clock comes in a hundred years.
     pub(crate) fn later(&self, after: Duration) -> Instant {
         self.later_than(self.now(), after)
@@ -139,6 +197,16 @@ impl Node {
     /// How many seats exist that were ever started: living processes, and dead ones that an address still names.
     pub fn seats(&self) -> usize {
         self.0.table.held()
+    }
+
+    /// How long this node has been there, by its coarse clock.
+    pub(crate) fn uptime(&self) -> Duration {
+        self.coarse().saturating_duration_since(self.0.origin)
+    }
+
+    /// Who wants to see the messages that nobody receives.
+    pub(crate) fn dead_letters(&self) -> Option<&DeadLetterHook> {
+        self.0.dead_letters.as_ref()
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {

@@ -1,25 +1,30 @@
-//! Receiving: plain, in batches, by tag, by key, by monitor, by predicate, by clauses, each with an optional `after`.
+//! Receiving: plain, in batches, by tag, by key, by monitor, by alias, by predicate, by clauses, since a mark, each with an
+//! optional `after`.
 //!
-//! One poll of a receive: look in what was taken out already; if there is nothing, exchange the empty buffer for the
-//! intake's, apply the signals in it, look again; if that is empty too, park.
+//! One poll of a receive: take over what was walked and goes ahead; look in what was taken out already; if there is nothing,
+//! exchange the empty buffer for the intake's, walk it, look again; if that is empty too, park. A context that was moved to
+//! another task leaves the walk to the process's own.
 //!
 //! # Invariants
 //! * A receive that is dropped has taken nothing (cancel safe in every form).
 //! * A match beats the timeout (OTP: E5): the clock is looked at only when the whole present queue was.
+//! * What is held back for fairness is handed out before anything parks.
 //! * A receive gives way after [`MESSAGES_PER_TURN`] messages, and in the middle of a long search.
 //!
 //! # Not here
 //! Which message is the oldest match: `freeboard-mailbox`. What clauses look like: `receive_macro.rs`.
 
 use crate::context::Context;
+use crate::current;
 use crate::node::Node;
 use crate::timer::{Action, Timer};
 use crate::wire::Signal;
-use freeboard_mailbox::{Event, Exchange, Hint, Inbox, Key, Message, Pattern, Search, Step, Tag};
+use freeboard_mailbox::{Event, Exchange, Hint, Inbox, Key, Marker, Message, Pattern, Search, Step, Tag};
 use freeboard_signal::{Down, Ref};
 use std::{
     fmt,
     future::{Future, poll_fn},
+    marker::PhantomData,
     pin::Pin,
     task::{Context as TaskContext, Poll, Waker},
     time::{Duration, Instant},
@@ -41,8 +46,22 @@ pub trait Find<M> {
     /// Looks in the inbox, for `budget` looks at most.
     fn find(&mut self, inbox: &mut Inbox<M, Signal>, budget: &mut usize) -> Step<M>;
 
-    /// Whether the parent's exit may be handed out instead, ahead of the queue (deviation DEV-04).
-    fn takes_urgent(&mut self, exit: &Event<M>) -> bool;
+    /// Whether the inbox holds something back for this receive until it is known that nothing newer waits (deviation
+    /// DEV-16).
+    fn is_held_back(&self, _: &Inbox<M, Signal>) -> bool {
+        false
+    }
+
+    /// Takes what was held back: nothing newer waits.
+    fn take_held_back(&mut self, _: &mut Inbox<M, Signal>) -> Option<Event<M>> {
+        None
+    }
+}
+
+/// What a receive answers; implemented by what the receives of [`Context`] return.
+pub trait Answer<M: Send + 'static, T>: Find<M> {
+    /// From the event that was found to what the receive answers.
+    fn answer(&mut self, cx: &mut Context<M>, event: Event<M>) -> Option<T>;
 }
 
 /// Takes the oldest event, whatever it is.
@@ -54,8 +73,18 @@ impl<M> Find<M> for Oldest {
         inbox.pop().map_or(Step::Empty, Step::Found)
     }
 
-    fn takes_urgent(&mut self, _: &Event<M>) -> bool {
-        true
+    fn is_held_back(&self, inbox: &Inbox<M, Signal>) -> bool {
+        inbox.holds_notice()
+    }
+
+    fn take_held_back(&mut self, inbox: &mut Inbox<M, Signal>) -> Option<Event<M>> {
+        inbox.pop_notice()
+    }
+}
+
+impl<M: Send + 'static> Answer<M, Event<M>> for Oldest {
+    fn answer(&mut self, _: &mut Context<M>, event: Event<M>) -> Option<Event<M>> {
+        Some(event)
     }
 }
 
@@ -63,9 +92,41 @@ impl<M, P: Pattern<M>> Find<M> for Search<P> {
     fn find(&mut self, inbox: &mut Inbox<M, Signal>, budget: &mut usize) -> Step<M> {
         inbox.step(self, budget)
     }
+}
 
-    fn takes_urgent(&mut self, exit: &Event<M>) -> bool {
-        self.wants(exit)
+impl<M: Send + 'static, P: Pattern<M>> Answer<M, M> for Search<P> {
+    fn answer(&mut self, _: &mut Context<M>, event: Event<M>) -> Option<M> {
+        event.message()
+    }
+}
+
+impl<M: Send + 'static, P: Pattern<M>> Answer<M, Event<M>> for Search<P> {
+    fn answer(&mut self, _: &mut Context<M>, event: Event<M>) -> Option<Event<M>> {
+        Some(event)
+    }
+}
+
+impl<M: Send + 'static, P: Pattern<M>> Answer<M, (usize, Event<M>)> for Search<P> {
+    fn answer(&mut self, _: &mut Context<M>, event: Event<M>) -> Option<(usize, Event<M>)> {
+        Some((Search::clause::<M>(self), event))
+    }
+}
+
+/// Takes the notice of one monitor.
+struct OneDown<P>(Search<P>);
+
+impl<M, P: Pattern<M>> Find<M> for OneDown<P> {
+    fn find(&mut self, inbox: &mut Inbox<M, Signal>, budget: &mut usize) -> Step<M> {
+        inbox.step(&mut self.0, budget)
+    }
+}
+
+impl<M: Send + 'static, P: Pattern<M>> Answer<M, Down> for OneDown<P> {
+    fn answer(&mut self, _: &mut Context<M>, event: Event<M>) -> Option<Down> {
+        match event {
+            Event::Down(down) => Some(*down),
+            _ => None,
+        }
     }
 }
 
@@ -77,11 +138,10 @@ impl<M, P: Pattern<M>> Find<M> for Search<P> {
 pub struct Receive<'a, M: Send + 'static, F, T> {
     cx: &'a mut Context<M>,
     find: F,
-    finish: Finish<M, F, T>,
+    /// Whether it waits for what a draining mailbox still takes, such as a death notice.
+    patient: bool,
+    answers: PhantomData<fn() -> T>,
 }
-
-/// From the event that was found to what the receive answers.
-type Finish<M, F, T> = fn(&mut Context<M>, &mut F, Event<M>) -> Option<T>;
 
 /// Takes messages into a list.
 struct Many<'v, M, P> {
@@ -94,16 +154,15 @@ impl<M, P: Pattern<M>> Find<M> for Many<'_, M, P> {
     fn find(&mut self, inbox: &mut Inbox<M, Signal>, budget: &mut usize) -> Step<M> {
         inbox.step(&mut self.search, budget)
     }
-
-    fn takes_urgent(&mut self, _: &Event<M>) -> bool {
-        false
-    }
 }
 
 /// A receive with a time limit (OTP: E4, E5).
 ///
 /// The limit runs from the first poll and is not restarted by messages that do not match. `None` means that it passed.
 /// With a limit of zero the whole present queue is looked at once.
+///
+/// A match beats the limit, so the clock is asked when the whole queue was looked through, and not before: behind a backlog
+/// that nobody has looked at yet, a receive that matches nothing lasts as long as one look at each message takes.
 #[must_use = "nothing is received until this is awaited"]
 pub struct After<'a, M: Send + 'static, F, T> {
     receive: Receive<'a, M, F, T>,
@@ -112,19 +171,19 @@ pub struct After<'a, M: Send + 'static, F, T> {
 }
 
 /// A wake at a given time, taken back when it is dropped.
-struct Alarm {
+pub(crate) struct Alarm {
     node: Node,
     until: Instant,
     set: Option<(Timer, Waker)>,
 }
 
 impl Alarm {
-    fn new(node: Node, until: Instant) -> Self {
+    pub(crate) fn new(node: Node, until: Instant) -> Self {
         Self { node, until, set: None }
     }
 
     /// Whether the time has come; if not, sees to it that `waker` is woken then.
-    fn rings(&mut self, waker: &Waker) -> bool {
+    pub(crate) fn rings(&mut self, waker: &Waker) -> bool {
         if self.node.now() >= self.until {
             return true;
         }
@@ -155,6 +214,8 @@ enum Look<T> {
     Got(T),
     /// The whole present queue was looked at; the task is parked.
     Parked,
+    /// The same, and no sender can bring anything any more: the mailbox drains.
+    Drained,
     /// There is more to look at; the task has woken itself to go on.
     Yielded,
 }
@@ -162,7 +223,9 @@ enum Look<T> {
 impl<M: Send + 'static> Context<M> {
     /// Receives the oldest event of any kind.
     ///
-    /// The exit of the parent comes ahead of the queue (`docs/deviations.md`, DEV-04).
+    /// # Deviation
+    /// The exit of the parent comes ahead of the queue (`docs/deviations.md`, DEV-04). While messages and death notices
+    /// wait, one notice is handed out per four messages, never before what arrived earlier (DEV-16).
     ///
     /// # Cancel safety
     /// A dropped receive has taken nothing.
@@ -170,12 +233,12 @@ impl<M: Send + 'static> Context<M> {
     /// # Cost
     /// No lock until the swapped buffer is used up; O(1).
     pub fn recv(&mut self) -> Receive<'_, M, Oldest, Event<M>> {
-        Receive { cx: self, find: Oldest(()), finish: event }
+        self.receive(Oldest(()))
     }
 
     /// Receives the oldest message and leaves notices where they are.
-    pub fn recv_message(&mut self) -> Receive<'_, M, impl Find<M> + use<M>, M> {
-        Receive { cx: self, find: Search::any_message(), finish: message }
+    pub fn recv_message(&mut self) -> Receive<'_, M, Search<impl Pattern<M> + use<M>>, M> {
+        self.receive(Search::any_message())
     }
 
     /// Receives messages into a list, oldest first, and leaves notices where they are: waits for the first, and takes with
@@ -196,37 +259,39 @@ impl<M: Send + 'static> Context<M> {
         &mut self,
         into: &'v mut Vec<M>,
         max: usize,
-    ) -> Receive<'_, M, impl Find<M> + use<'v, M>, usize> {
+    ) -> Receive<'_, M, impl Answer<M, usize> + use<'v, M>, usize> {
         assert!(max > 0, "recv_many was given room for no message; give it a `max` of 1 or more");
-        let find = Many { search: Search::any_message(), into, max };
-        Receive { cx: self, find, finish: Many::take_present }
+        self.receive(Many { search: Search::any_message(), into, max })
     }
 
     /// Receives the oldest message that `pick` wants (OTP: E2); the others stay in their places (OTP: E3).
     ///
     /// # Cost
     /// Each queued message is looked at once; while it waits, new arrivals only.
-    pub fn recv_where<P: FnMut(&M) -> bool + Send>(&mut self, pick: P) -> Receive<'_, M, impl Find<M> + use<M, P>, M> {
-        Receive { cx: self, find: Search::message_where(pick), finish: message }
+    pub fn recv_where<P: FnMut(&M) -> bool + Send>(
+        &mut self,
+        pick: P,
+    ) -> Receive<'_, M, Search<impl Pattern<M> + use<M, P>>, M> {
+        self.receive(Search::message_where(pick))
     }
 
     /// Receives the oldest event that `pick` wants, of any kind.
     pub fn recv_event_where<P: FnMut(&Event<M>) -> bool + Send>(
         &mut self,
         pick: P,
-    ) -> Receive<'_, M, impl Find<M> + use<M, P>, Event<M>> {
-        Receive { cx: self, find: Search::event_where(pick), finish: event }
+    ) -> Receive<'_, M, Search<impl Pattern<M> + use<M, P>>, Event<M>> {
+        self.receive(Search::event_where(pick))
     }
 
     /// Receives the oldest message with this tag.
     ///
     /// # Cost
     /// O(1) at any depth once the queue is indexed; the first time each queued message is asked for its tag, in slices.
-    pub fn recv_tag(&mut self, tag: Tag<M>) -> Receive<'_, M, impl Find<M> + use<M>, M>
+    pub fn recv_tag(&mut self, tag: Tag<M>) -> Receive<'_, M, Search<impl Pattern<M> + use<M>>, M>
     where
         M: Message,
     {
-        Receive { cx: self, find: Search::tag(tag), finish: message }
+        self.receive(Search::tag(tag))
     }
 
     /// Receives the oldest message with this tag and key.
@@ -237,16 +302,22 @@ impl<M: Send + 'static> Context<M> {
         &mut self,
         tag: Tag<M>,
         key: K,
-    ) -> Receive<'_, M, impl Find<M> + use<'k, M, K>, M>
+    ) -> Receive<'_, M, Search<impl Pattern<M> + use<'k, M, K>>, M>
     where
         M: Message,
     {
-        Receive { cx: self, find: Search::key(tag, key.into()), finish: message }
+        self.receive(Search::key(tag, key.into()))
+    }
+
+    /// Receives the oldest message that came through this [alias](crate::Alias), past everything else, at O(1): how a
+    /// request is matched with its answer. Waits for ever if the alias ends and none was accepted before.
+    pub fn recv_alias(&mut self, alias: Ref) -> Receive<'_, M, Search<impl Pattern<M> + use<M>>, M> {
+        self.receive(Search::alias(alias)).patient()
     }
 
     /// Receives the notice of this monitor, past everything else, at O(1).
-    pub fn recv_down(&mut self, monitor: Ref) -> Receive<'_, M, impl Find<M> + use<M>, Down> {
-        Receive { cx: self, find: Search::down(monitor), finish: down }
+    pub fn recv_down(&mut self, monitor: Ref) -> Receive<'_, M, impl Answer<M, Down> + use<M>, Down> {
+        self.receive(OneDown(Search::down(monitor))).patient()
     }
 
     /// Receives the oldest event that one of several clauses accepts, and answers which (OTP: E2). What
@@ -262,13 +333,52 @@ impl<M: Send + 'static> Context<M> {
         &mut self,
         hints: [Hint<'k, M>; N],
         accept: A,
-    ) -> Receive<'_, M, impl Find<M> + use<'k, M, A, N>, (usize, Event<M>)>
+    ) -> Receive<'_, M, Search<impl Pattern<M> + use<'k, M, A, N>>, (usize, Event<M>)>
     where
         M: Message,
         A: FnMut(usize, &Event<M>) -> bool + Send,
     {
-        let find = Search::any_of(hints, accept);
-        Receive { cx: self, find, finish: |_, search, event| Some((search.clause(), event)) }
+        let patient = hints.iter().all(|hint| matches!(hint, Hint::Down(_) | Hint::Exit(_) | Hint::Alias(_)));
+        Receive { patient, ..self.receive(Search::any_of(hints, accept)) }
+    }
+
+    fn receive<F: Answer<M, T>, T>(&mut self, find: F) -> Receive<'_, M, F, T> {
+        Receive { cx: self, find, patient: false, answers: PhantomData }
+    }
+
+    /// Marks this moment: a receive [since](Receive::since) it looks at nothing that had arrived before (OTP: E8).
+    ///
+    /// ```
+    /// use freeboard_process::{Context, Node, Sim};
+    ///
+    /// # Sim::seed(1).run(async |node: Node| {
+    /// # let (done, heard) = tokio::sync::oneshot::channel();
+    /// node.spawn(async |mut cx: Context<u32>| {
+    ///     let me = cx.addr();
+    ///     (0..10_000).for_each(|n| me.cast(n));
+    ///     let mark = cx.marker();
+    ///     me.cast(7);
+    ///     // Found behind ten thousand others, one of which it would have wanted, with a single look.
+    ///     let seven = cx.recv_where(|n| *n == 7).since(mark).await;
+    ///     let looks = cx.inspected();
+    ///     let oldest = cx.recv_message().await;
+    ///     # let _ = done.send((seven, looks, oldest));
+    ///     Ok(())
+    /// });
+    /// # assert_eq!(heard.await.unwrap(), (7, 1, 0));
+    /// # });
+    /// ```
+    pub fn marker(&mut self) -> Marker {
+        // What waits ahead of the queue is there already.
+        self.take_ahead();
+        self.inbox.marker(self.seat.intake.marker())
+    }
+
+    /// Takes over the priority entries that were walked since the last receive.
+    pub(crate) fn take_ahead(&mut self) {
+        if self.seat.core.lower_ahead() {
+            self.inbox.put_ahead(self.seat.intake.take_ahead());
+        }
     }
 
     /// Waits for that time and receives nothing (OTP: E6).
@@ -285,7 +395,7 @@ impl<M: Send + 'static> Context<M> {
             return Look::Yielded;
         }
         let looked = self.look_for(find, &mut { LOOKS_PER_TURN }, Some(task.waker()));
-        if let Look::Parked = looked {
+        if let Look::Parked | Look::Drained = looked {
             self.served = 0;
         }
         looked
@@ -295,19 +405,16 @@ impl<M: Send + 'static> Context<M> {
     fn look_for(&mut self, find: &mut impl Find<M>, budget: &mut usize, waker: Option<&Waker>) -> Look<Event<M>> {
         let mut until = None;
         loop {
-            // After a fatal signal this process receives nothing any more; its task ends when this poll is over. Nor does a
-            // context that outlived its process: the seat may be another one's by now.
-            if self.seat.core.is_doomed() || !self.seat.core.is_living(self.pid().generation()) {
-                return Look::Yielded;
+            if !self.seat.core.is_calm(self.pid().generation()) {
+                // After a fatal signal this process receives nothing any more; its task ends when this poll is over. Nor
+                // does a context that outlived its process: the seat may be another one's by now.
+                if self.seat.core.is_doomed() || !self.seat.core.is_living(self.pid().generation()) {
+                    return Look::Yielded;
+                }
+                self.take_ahead();
             }
-            if let Some(exit) = self.seat.core.take_urgent() {
-                let event = Event::Exit(Box::new(exit));
-                if find.takes_urgent(&event) {
-                    return Look::Got(event);
-                }
-                if let Event::Exit(exit) = event {
-                    self.seat.core.put_back_urgent(*exit);
-                }
+            if self.inbox.wants_refill() && matches!(self.refill(None), Exchange::Walked | Exchange::Fresh(_)) {
+                continue;
             }
             let slice = LOOKS_PER_SLICE.min(*budget);
             let mut left = slice;
@@ -317,6 +424,10 @@ impl<M: Send + 'static> Context<M> {
                 Step::Found(event) => {
                     self.served += 1;
                     self.unnoted += u32::from(matches!(event, Event::Message(_)));
+                    if self.seat.intake.is_policed() {
+                        self.note();
+                        self.seat.intake.settle(self.inbox.held());
+                    }
                     return Look::Got(event);
                 }
                 Step::Pause
@@ -332,67 +443,115 @@ impl<M: Send + 'static> Context<M> {
                 }
                 Step::Empty => {}
             }
-            self.seat.intake.note_handled(u64::from(std::mem::take(&mut self.unnoted)));
-            let buffer = self.inbox.spare();
-            match self.seat.intake.exchange(buffer, waker) {
-                Exchange::Walked | Exchange::Fresh(0) => {}
-                Exchange::Fresh(_) => self.seat.apply(buffer),
+            // Something that is held back is handed out if nothing newer waits; then there is nothing to park for.
+            let held_back = find.is_held_back(&self.inbox);
+            match self.refill(waker.filter(|_| !held_back)) {
+                Exchange::Walked | Exchange::Fresh(_) => {}
+                Exchange::Dropped(passed) if passed < *budget => *budget -= passed,
+                Exchange::Dropped(_) => {
+                    *budget = 0;
+                    if let Some(waker) = waker {
+                        waker.wake_by_ref();
+                    }
+                    return Look::Yielded;
+                }
+                Exchange::Empty | Exchange::Unwalked | Exchange::Drained if held_back => {
+                    let Some(event) = find.take_held_back(&mut self.inbox) else { return Look::Parked };
+                    self.served += 1;
+                    return Look::Got(event);
+                }
                 Exchange::Empty => return Look::Parked,
+                Exchange::Drained => return Look::Drained,
+                // The process's own task has been woken to walk it, and wakes this receive when it has.
+                Exchange::Unwalked => return Look::Yielded,
             }
         }
     }
+
+    /// Tells the intake what was received and looked at, for those who ask from outside.
+    fn note(&mut self) {
+        self.seat.intake.note_handled(u64::from(std::mem::take(&mut self.unnoted)));
+        self.seat.intake.note_inspected(self.inbox.take_inspected());
+    }
+
+    /// Exchanges the buffer, which is used up, for what the intake holds, or parks `waker` there.
+    fn refill(&mut self, waker: Option<&Waker>) -> Exchange {
+        self.note();
+        let own_task = current::is_polled(self.pid());
+        let buffer = self.inbox.spare();
+        let exchanged = if own_task {
+            self.seat.intake.exchange(buffer, waker)
+        } else {
+            self.seat.intake.exchange_walked(buffer, waker)
+        };
+        if matches!(exchanged, Exchange::Fresh(signals) if signals > 0) {
+            self.seat.apply(buffer);
+        }
+        exchanged
+    }
 }
 
-impl<M: Send + 'static, P: Pattern<M>> Many<'_, M, P> {
+impl<M: Send + 'static, P: Pattern<M>> Answer<M, usize> for Many<'_, M, P> {
     /// Takes the first, and what else is there.
-    fn take_present(cx: &mut Context<M>, many: &mut Self, first: Event<M>) -> Option<usize> {
+    fn answer(&mut self, cx: &mut Context<M>, first: Event<M>) -> Option<usize> {
         let mut budget = LOOKS_PER_TURN;
         let mut found = first;
-        let before = many.into.len();
+        let before = self.into.len();
         while let Event::Message(message) = found {
-            many.into.push(message);
-            if many.into.len() - before == many.max {
+            self.into.push(message);
+            if self.into.len() - before == self.max {
                 break;
             }
-            match cx.look_for(&mut many.search, &mut budget, None) {
+            match cx.look_for(&mut self.search, &mut budget, None) {
                 Look::Got(event) => found = event,
-                Look::Parked | Look::Yielded => break,
+                Look::Parked | Look::Drained | Look::Yielded => break,
             }
         }
-        Some(many.into.len() - before)
+        Some(self.into.len() - before)
     }
 }
 
-fn event<M: Send + 'static, F>(_: &mut Context<M>, _: &mut F, event: Event<M>) -> Option<Event<M>> {
-    Some(event)
-}
-
-fn message<M: Send + 'static, F>(_: &mut Context<M>, _: &mut F, event: Event<M>) -> Option<M> {
-    event.message()
-}
-
-fn down<M: Send + 'static, F>(_: &mut Context<M>, _: &mut F, event: Event<M>) -> Option<Down> {
-    match event {
-        Event::Down(down) => Some(*down),
-        _ => None,
+impl<'a, M: Send + 'static, P: Pattern<M>, T> Receive<'a, M, Search<P>, T> {
+    /// Looks only at what arrived since that [mark](Context::marker), and at each of it once (OTP: E8). Several marks may be
+    /// in use, and what one receive leaves stays in its place for all others (OTP: E9). A second mark replaces the first.
+    ///
+    /// # Cost
+    /// What was queued before the mark is passed unlooked-at, once for all receives.
+    pub fn since(self, marker: Marker) -> Receive<'a, M, Search<impl Pattern<M> + use<M, P, T>>, T> {
+        Receive { cx: self.cx, find: self.find.since(marker), patient: self.patient, answers: PhantomData }
     }
 }
 
-impl<'a, M: Send + 'static, F: Find<M>, T> Receive<'a, M, F, T> {
+impl<'a, M: Send + 'static, F: Answer<M, T>, T> Receive<'a, M, F, T> {
     /// Waits no longer than that, counted from the first poll.
     pub fn after(self, limit: Duration) -> After<'a, M, F, T> {
         After { receive: self, limit, alarm: None }
+    }
+
+    /// For a receive that waits for what a draining mailbox still takes, or that has a limit of another kind.
+    pub(crate) fn patient(self) -> Self {
+        Self { patient: true, ..self }
+    }
+
+    /// The same as a poll, for an actor: `None` when it was drained.
+    pub(crate) fn poll_or_drained(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<T>> {
+        match self.look(task) {
+            Look::Got(wanted) => Poll::Ready(Some(wanted)),
+            Look::Drained if self.cx.holds_nothing() => Poll::Ready(None),
+            Look::Parked | Look::Drained | Look::Yielded => Poll::Pending,
+        }
     }
 
     fn look(&mut self, task: &mut TaskContext<'_>) -> Look<T> {
         loop {
             match self.cx.look(&mut self.find, task) {
                 Look::Got(event) => {
-                    if let Some(wanted) = (self.finish)(self.cx, &mut self.find, event) {
+                    if let Some(wanted) = self.find.answer(self.cx, event) {
                         return Look::Got(wanted);
                     }
                 }
                 Look::Parked => return Look::Parked,
+                Look::Drained => return Look::Drained,
                 Look::Yielded => return Look::Yielded,
             }
         }
@@ -402,18 +561,24 @@ impl<'a, M: Send + 'static, F: Find<M>, T> Receive<'a, M, F, T> {
 impl<M: Send + 'static, F, T> Unpin for Receive<'_, M, F, T> {}
 impl<M: Send + 'static, F, T> Unpin for After<'_, M, F, T> {}
 
-impl<M: Send + 'static, F: Find<M>, T> Future for Receive<'_, M, F, T> {
+impl<M: Send + 'static, F: Answer<M, T>, T> Future for Receive<'_, M, F, T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<T> {
         match self.look(task) {
             Look::Got(wanted) => Poll::Ready(wanted),
             Look::Parked | Look::Yielded => Poll::Pending,
+            Look::Drained => {
+                if !self.patient {
+                    self.cx.end_drained();
+                }
+                Poll::Pending
+            }
         }
     }
 }
 
-impl<M: Send + 'static, F: Find<M>, T> Future for After<'_, M, F, T> {
+impl<M: Send + 'static, F: Answer<M, T>, T> Future for After<'_, M, F, T> {
     type Output = Option<T>;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Option<T>> {
@@ -426,7 +591,7 @@ impl<M: Send + 'static, F: Find<M>, T> Future for After<'_, M, F, T> {
         match this.receive.look(task) {
             Look::Got(wanted) => Poll::Ready(Some(wanted)),
             Look::Yielded => Poll::Pending,
-            Look::Parked => match &mut this.alarm {
+            Look::Parked | Look::Drained => match &mut this.alarm {
                 Some(alarm) => {
                     if alarm.rings(task.waker()) {
                         Poll::Ready(None)

@@ -57,6 +57,7 @@
 /// | `… if guard => …` | only if the guard holds |
 /// | `down(monitor) as down => …` | the [`Down`](crate::Down) of this monitor |
 /// | `exit(pid) as exit => …` | the trapped [`Exit`](crate::Exit) of this process |
+/// | `alias(name) as message => …` | a message that came through this [`Alias`](crate::Alias) |
 ///
 /// and, behind a semicolon, at most one `after limit => …`, with the rules of [`Receive::after`](crate::Receive::after).
 /// The oldest message that any clause takes is received; the order of the clauses only decides who has a message that
@@ -64,8 +65,8 @@
 ///
 /// Patterns and guards are tried on messages that stay in the queue if they do not match: they see what they bind by
 /// reference, so a pattern can bind neither `mut` nor `ref`, and a guard compares a number as `*n > 3`. The bodies get it
-/// by value. A guard must not await, and what it captures is borrowed for as long as the receive waits; keys, monitors and
-/// the limit are evaluated once, before it starts. Alternatives (`A | B`) are two clauses.
+/// by value. A guard must not await, and what it captures is borrowed for as long as the receive waits; keys, monitors,
+/// aliases and the limit are evaluated once, before it starts. Alternatives (`A | B`) are two clauses.
 ///
 /// A variant that does not exist is a compile error:
 ///
@@ -117,6 +118,12 @@ macro_rules! __receive {
     (@next $cx:tt $n:tt $clauses:tt $(,)? exit($from:expr) as $name:pat => $($rest:tt)+) => {
         $crate::__receive!(@body $cx $n $clauses [$crate::Hint::Exit($from)] [$crate::Event::Exit(notice)] []
             [[] [let $name = *notice;]] $($rest)+)
+    };
+
+    // What came through an alias, whatever it is.
+    (@next $cx:tt $n:tt $clauses:tt $(,)? alias($alias:expr) as $name:pat => $($rest:tt)+) => {
+        $crate::__receive!(@body $cx $n $clauses [$crate::Hint::Alias($alias)] [$crate::Event::Message(message)] []
+            [[] [let $name = message;]] $($rest)+)
     };
 
     // A message. What a pattern with a guard binds may be for the guard alone.

@@ -11,7 +11,7 @@
 //! * An answer that is in the slot when the caller looks is taken, also at its deadline (OTP: F11).
 //! * No value is dropped and nobody is woken under the slot's lock.
 
-use crate::current::{self, Dropped};
+use crate::current::{self, Fate};
 use crate::sync::Mutex;
 use freeboard_mailbox::Refused;
 use freeboard_signal::ExitReason;
@@ -151,7 +151,8 @@ impl<T> fmt::Debug for Slot<T> {
 /// The right to answer one call.
 ///
 /// A dropped `Reply` tells the truth: its caller hears [`CallError::NoReply`] if the process goes on, and
-/// [`CallError::Exited`] with the reason if it was dropped because the process ended (OTP: F9, F16). "Goes on" is decided
+/// [`CallError::Exited`] with the reason if it was dropped because the process ended (OTP: F9, F16). A request that its
+/// mailbox drops is [`CallError::Refused`] at once. "Goes on" is decided
 /// when the running handler ends (an [`Actor`](crate::Actor)) or when the poll ends (a raw process). Outside of any
 /// process a dropped reply answers `NoReply` at once.
 #[must_use = "a reply must be sent, handed on, or dropped on purpose"]
@@ -186,9 +187,9 @@ impl<T: Send + 'static> Drop for Reply<T> {
     fn drop(&mut self) {
         let Some(slot) = self.0.take() else { return };
         match current::dropped(&slot) {
-            Dropped::Parked => {}
-            Dropped::Outside => slot.answer(Err(CallError::NoReply)),
-            Dropped::Ending(reason) => slot.answer(Err(CallError::Exited(reason))),
+            Fate::Parked => {}
+            Fate::Outside => slot.answer(Err(CallError::NoReply)),
+            Fate::Settled(answer) => slot.answer(Err(answer)),
         }
     }
 }

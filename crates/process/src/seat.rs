@@ -13,22 +13,21 @@
 //! | field | who | when |
 //! |---|---|---|
 //! | `home` | set by the first start, read by anybody | once |
-//! | `life` | the incarnation's own task; a start before the task exists | under its lock, which is uncontended |
-//! | `flags` | whoever applies signals: the incarnation's own task | read-modify-write |
-//! | `living` | the start, and the end of the incarnation | read-modify-write; the start and the end hold `life` or own it |
+//! | `life` | the incarnation's own task and thread; a start before the task exists | under its lock, uncontended without a thread |
+//! | `standing` | whoever applies signals; the receiver takes down that priority entries wait; the start and the end, which hold `life` or own it | read-modify-write |
 //! | `handling` | the incarnation's own task | plain loads and stores |
 //!
 //! # Not here
 //! What the task does with all this (`task.rs`), and the end of an incarnation (`exit.rs`).
 
-use crate::life::{Applied, Life};
+use crate::life::{Admitted, Applied, Life};
 use crate::node::Node;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 use crate::task::quietly;
 use crate::wire::{Peer, Signal};
-use freeboard_mailbox::{Chunks, Entry, Event, Intake, Leftover};
-use freeboard_signal::{Exit, ExitReason, Pid};
-use std::{sync::Arc, sync::OnceLock, task::Waker};
+use freeboard_mailbox::{Chunks, Dropped, Entry, Event, Intake, Leftover};
+use freeboard_signal::{ExitReason, Pid};
+use std::{sync::Arc, sync::OnceLock, task::Waker, time::Duration};
 
 /// The queue of a seat, with the message type.
 pub(crate) struct Seat<M> {
@@ -40,9 +39,9 @@ pub(crate) struct Seat<M> {
 pub(crate) struct Core {
     home: OnceLock<Home>,
     pub(crate) life: Mutex<Life>,
-    flags: AtomicUsize,
-    /// The generation of the incarnation that lives here; 0 once its end has begun.
-    living: AtomicU64,
+    /// The generation of the incarnation that lives here, 0 once its end has begun; and below it the flags of what a receive
+    /// must know of, so that one load tells that there is none of it.
+    standing: AtomicU64,
     /// Whether a handler of an actor runs: dropped replies wait for its verdict. Plain loads and stores.
     handling: AtomicUsize,
 }
@@ -53,14 +52,17 @@ struct Home {
     slot: u32,
 }
 
-/// The parent's exit waits to be received, ahead of the queue.
-const URGENT: usize = 1;
+/// Priority entries were walked and wait for the receiver to take them.
+const AHEAD: u64 = 1;
 /// A fatal signal was applied: the task must end.
-const DOOMED: usize = 2;
+const DOOMED: u64 = 2;
+/// Bits below the generation.
+const FLAGS: u32 = 2;
 
 /// What was left in a queue, to be dropped entry by entry without knowing the message type.
 pub(crate) trait Remains: Send {
-    /// Drops the oldest entry, a signal in it goes to `signal`; false when nothing is left.
+    /// Drops the oldest entry, counted and shown if it is a message; a signal in it goes to `signal`. False when nothing is
+    /// left.
     fn drop_next(&mut self, signal: &mut dyn FnMut(Signal)) -> bool;
 }
 
@@ -76,7 +78,7 @@ pub(crate) trait AnySeat: Send + Sync {
     fn wake_task(&self);
     fn open(&self, incarnation: u64) -> bool;
     /// Ends the incarnation; `for_good` closes the seat.
-    fn close(&self, for_good: Option<ExitReason>) -> Box<dyn Remains>;
+    fn close(self: Arc<Self>, for_good: Option<ExitReason>) -> Box<dyn Remains>;
     fn incarnation(&self) -> Option<u64>;
 }
 
@@ -86,39 +88,76 @@ impl<M: Send + 'static> Seat<M> {
             core: Core {
                 home: OnceLock::new(),
                 life: Mutex::new(Life::default()),
-                flags: AtomicUsize::new(0),
-                living: AtomicU64::new(0),
+                standing: AtomicU64::new(0),
                 handling: AtomicUsize::new(0),
             },
             intake: Intake::new(),
         })
     }
 
-    /// Applies the signals in a buffer that was just taken from the intake, in order.
+    /// Walks a buffer that was just taken from the intake, in order: applies its signals, and decides which of the messages
+    /// that came through aliases are accepted. What goes ahead is taken out and kept for the receiver.
     pub(crate) fn apply(&self, buffer: &mut Chunks<Entry<M, Signal>>) {
         let mut life = self.core.life.lock();
-        // Signals are dropped after the lock is released: a reason may carry a user's error type.
         let mut doomed = false;
+        // Refused messages are user data, so they are dropped after the lock is released; and nobody is told under it.
+        let (mut ahead, mut refused, mut ended) = (Vec::new(), Vec::new(), Vec::new());
         for entry in buffer.iter_mut() {
-            if !matches!(entry, Entry::Signal(_)) {
-                continue;
-            }
-            let Entry::Signal(signal) = std::mem::replace(entry, Entry::Gone) else { continue };
-            match life.on(*signal) {
-                Applied::Nothing => {}
-                Applied::Event(event) => *entry = Entry::Event(typed(event)),
-                Applied::Urgent => self.core.raise(URGENT),
-                Applied::Fatal => {
-                    doomed = true;
-                    break;
+            match entry {
+                Entry::Event(_) | Entry::Gone => {}
+                Entry::Aliased(aliased) => match life.admit(aliased.alias, aliased.ahead) {
+                    Some(Admitted { ahead: goes_ahead, ends }) => {
+                        ended.extend(ends.map(|row| (aliased.alias, row)));
+                        if goes_ahead {
+                            ahead.push(std::mem::replace(entry, Entry::Gone));
+                        }
+                    }
+                    None => refused.push(std::mem::replace(entry, Entry::Gone)),
+                },
+                Entry::Signal(_) => {
+                    let Entry::Signal(signal) = std::mem::replace(entry, Entry::Gone) else { continue };
+                    match life.on(*signal) {
+                        Applied::Nothing => {}
+                        Applied::Event(event) => *entry = Entry::Event(typed(event)),
+                        Applied::Ahead(event) => ahead.push(Entry::Event(typed(event))),
+                        Applied::Fatal => {
+                            doomed = true;
+                            break;
+                        }
+                    }
                 }
             }
         }
         drop(life);
+        for (monitor, row) in ended {
+            row.peer.signal(Signal::Demonitor { monitor });
+        }
+        for entry in refused {
+            if let Entry::Aliased(aliased) = entry {
+                self.intake.bury(aliased.message, Dropped::Alias);
+            }
+        }
+        if !ahead.is_empty() {
+            // In this order: a receiver that sees the flag finds the entries. One on another task is woken when the walked
+            // buffer is staged, which comes after this.
+            self.intake.stage_ahead(ahead);
+            self.core.raise(AHEAD);
+        }
         if doomed {
             self.core.raise(DOOMED);
             // A context that was moved to another task may have applied the signal there.
             self.intake.wake_task();
+        }
+    }
+}
+
+impl<M: Send + 'static> Seat<M> {
+    /// Drops an entry that was left when its receiver ended; a message is counted and shown.
+    pub(crate) fn bury(&self, entry: Entry<M, Signal>) {
+        match entry {
+            Entry::Event(Event::Message(message)) => self.intake.bury(message, Dropped::Exited),
+            Entry::Aliased(aliased) => self.intake.bury(aliased.message, Dropped::Exited),
+            notice => quietly(|| drop(notice)),
         }
     }
 }
@@ -167,11 +206,9 @@ impl<M: Send + 'static> AnySeat for Seat<M> {
         self.intake.open(incarnation)
     }
 
-    fn close(&self, for_good: Option<ExitReason>) -> Box<dyn Remains> {
-        let Leftover { walked, fresh } = self.intake.close(for_good);
-        let mut all = walked;
-        all.append(fresh);
-        Box::new(all)
+    fn close(self: Arc<Self>, for_good: Option<ExitReason>) -> Box<dyn Remains> {
+        let queue = self.intake.close(for_good);
+        Box::new(Left { seat: self, queue })
     }
 
     fn incarnation(&self) -> Option<u64> {
@@ -179,11 +216,17 @@ impl<M: Send + 'static> AnySeat for Seat<M> {
     }
 }
 
-impl<M: Send> Remains for Chunks<Entry<M, Signal>> {
+/// What an incarnation did not receive.
+struct Left<M: Send + 'static> {
+    seat: Arc<Seat<M>>,
+    queue: Leftover<M, Signal>,
+}
+
+impl<M: Send + 'static> Remains for Left<M> {
     fn drop_next(&mut self, signal: &mut dyn FnMut(Signal)) -> bool {
-        match self.pop() {
+        match self.queue.take_next() {
             Some(Entry::Signal(boxed)) => signal(*boxed),
-            Some(entry) => drop(entry),
+            Some(entry) => self.seat.bury(entry),
             None => return false,
         }
         true
@@ -202,6 +245,24 @@ impl Core {
         self.home.get().map(|home| &home.node)
     }
 
+    /// The time on the node's coarse clock, counted from the node's beginning; none before the first start.
+    pub(crate) fn uptime(&self) -> Option<Duration> {
+        self.node().map(Node::uptime)
+    }
+
+    /// That identity, if it is one of this seat's.
+    pub(crate) fn own(&self, pid: Pid) -> Option<Pid> {
+        (self.pid_of(pid.generation()) == Some(pid)).then_some(pid)
+    }
+
+    /// The incarnation that lives here and is not about to end, without a lock.
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        match self.standing.load(Ordering::Acquire) >> FLAGS {
+            0 => None,
+            incarnation => self.pid_of(incarnation),
+        }
+    }
+
     /// The identity of that incarnation of this seat.
     pub(crate) fn pid_of(&self, incarnation: u64) -> Option<Pid> {
         self.home.get().map(|home| home.node.pid_in(home.slot, incarnation))
@@ -210,9 +271,8 @@ impl Core {
     /// A new incarnation begins.
     pub(crate) fn begin(&self, incarnation: u64, life: Life) {
         let mut before = std::mem::replace(&mut *self.life.lock(), life);
-        self.flags.swap(0, Ordering::Relaxed);
         self.set_handling(false);
-        self.living.swap(incarnation, Ordering::Release);
+        self.standing.swap(incarnation << FLAGS, Ordering::Release);
         // Calls that were made before the first start have a clock now.
         for call in before.rows_if_any().map(|rows| std::mem::take(&mut rows.early_calls)).into_iter().flatten() {
             call.nudge();
@@ -222,12 +282,17 @@ impl Core {
 
     /// The end of the incarnation has begun: its context is inert from now on.
     pub(crate) fn end(&self) {
-        self.living.swap(0, Ordering::Release);
+        self.standing.swap(0, Ordering::Release);
+    }
+
+    /// Whether that incarnation lives and nothing stands against a receive: no doom, nothing ahead of the queue.
+    pub(crate) fn is_calm(&self, incarnation: u64) -> bool {
+        self.standing.load(Ordering::Acquire) == incarnation << FLAGS
     }
 
     /// Whether that incarnation still lives: a context may outlive its process, and then does nothing.
     pub(crate) fn is_living(&self, incarnation: u64) -> bool {
-        self.living.load(Ordering::Acquire) == incarnation
+        self.standing.load(Ordering::Acquire) >> FLAGS == incarnation
     }
 
     /// Whether that is the incarnation that lives here now.
@@ -242,8 +307,32 @@ impl Core {
         self.is_living(incarnation).then_some(life)
     }
 
+    /// That incarnation has nothing left to do: it ends with `Normal` when the present poll is over.
+    pub(crate) fn finish(&self, incarnation: u64) {
+        if let Some(mut life) = self.life_of(incarnation) {
+            let _first = life.end(ExitReason::Normal);
+            drop(life);
+            self.raise(DOOMED);
+        }
+    }
+
     pub(crate) fn is_doomed(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & DOOMED != 0
+        self.standing.load(Ordering::Acquire) & DOOMED != 0
+    }
+
+    /// Fixes the reason for which the incarnation ends, unless it is fixed; from now on it receives nothing.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn doom(&self, reason: ExitReason) {
+        // A reason may carry a user's error type, and this one may be in vain: its last copy is dropped outside the lock.
+        let _first = self.life.lock().end(reason.clone());
+        self.raise(DOOMED);
+    }
+
+    /// Why that incarnation must end, or has ended, if so.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn must_end(&self, incarnation: u64) -> Option<ExitReason> {
+        (self.is_doomed() || !self.is_living(incarnation))
+            .then(|| self.life.lock().doom().unwrap_or(ExitReason::NoProc))
     }
 
     pub(crate) fn is_handling(&self) -> bool {
@@ -255,28 +344,17 @@ impl Core {
         self.handling.store(usize::from(on), Ordering::Relaxed);
     }
 
-    /// The parent's exit, if it waits.
-    pub(crate) fn take_urgent(&self) -> Option<Exit> {
-        if self.flags.load(Ordering::Relaxed) & URGENT == 0 {
-            return None;
+    /// Whether priority entries wait for the receiver, who takes them now.
+    pub(crate) fn lower_ahead(&self) -> bool {
+        let waits = self.standing.load(Ordering::Acquire) & AHEAD != 0;
+        if waits {
+            self.standing.fetch_and(!AHEAD, Ordering::AcqRel);
         }
-        let mut life = self.life.lock();
-        let urgent = &mut life.rows().urgent;
-        let exit = urgent.pop_front();
-        if urgent.is_empty() {
-            self.flags.fetch_and(!URGENT, Ordering::Relaxed);
-        }
-        exit
+        waits
     }
 
-    /// An urgent exit that the present receive does not want.
-    pub(crate) fn put_back_urgent(&self, exit: Exit) {
-        self.life.lock().rows().urgent.push_front(exit);
-        self.raise(URGENT);
-    }
-
-    fn raise(&self, flag: usize) {
-        self.flags.fetch_or(flag, Ordering::Release);
+    fn raise(&self, flag: u64) {
+        self.standing.fetch_or(flag, Ordering::Release);
     }
 }
 

@@ -19,6 +19,7 @@ use crate::seat::{AnySeat, Seat};
 use crate::task::{Body, Task};
 use crate::timer::Action;
 use crate::wire::Peer;
+use freeboard_mailbox::{Policy, PolicyError};
 use freeboard_signal::{ExitReason, Pid, Ref};
 use std::{error::Error, fmt, pin::Pin, sync::Arc, task::Poll};
 
@@ -198,19 +199,31 @@ pub(crate) fn prepare<M: Send + 'static>(node: &Node, seat: &Arc<Seat<M>>) -> Re
 
 impl Ready {
     pub(crate) fn context<M: Send + 'static>(&self, seat: &Arc<Seat<M>>) -> Context<M> {
-        Context::new(Arc::clone(seat), self.node.clone(), self.pid)
+        Context::new(Arc::clone(seat), self.pid)
     }
 
     /// Puts everything in place, opens the seat and spawns the task. Answers false if the seat is closed for good or
     /// somebody lives there.
     pub(crate) fn launch<M: Send + 'static>(self, seat: &Arc<Seat<M>>, body: Body, birth: Birth, kin: Kin) -> bool {
+        self.launch_task(seat, birth, kin, |me| Task::new(me, body))
+    }
+
+    /// The same, for a task that is not polled alone.
+    pub(crate) fn launch_task<M: Send + 'static>(
+        self,
+        seat: &Arc<Seat<M>>,
+        birth: Birth,
+        kin: Kin,
+        task: impl FnOnce(Peer) -> Task,
+    ) -> bool {
         let mut life = Life::default();
-        life.parent =
-            birth.parent.as_ref().map(|parent| Parent { pid: parent.pid, linked: birth.supervision.is_some() });
-        life.dependents = birth.dependents;
-        if birth.supervision.is_some() || birth.ack.is_some() {
-            let (supervision, ack) = (birth.supervision, birth.ack);
-            life.obligations = Some(Box::new(Obligations { supervision, ack, up: false, failure: None }));
+        let Birth { parent, supervision, ack, dependents } = birth;
+        if parent.is_some() || supervision.is_some() || ack.is_some() {
+            let parent = parent.map(|parent| Parent { pid: parent.pid, linked: supervision.is_some() });
+            life.obligations = Some(Box::new(Obligations { parent, supervision, ack, up: false, failure: None }));
+        }
+        if dependents.is_some() {
+            life.rows().dependents = dependents;
         }
         if let Some((peer, link)) = kin.link {
             life.rows().add_link(peer, link);
@@ -218,13 +231,16 @@ impl Ready {
         if let Some((monitor, watcher)) = kin.watcher {
             life.rows().watchers.insert(monitor, watcher);
         }
+        if self.node.dead_letters().is_some() {
+            seat.show_dead_letters(&[]);
+        }
         seat.core.begin(self.pid.generation(), life);
         if !seat.open(self.pid.generation()) {
             return false;
         }
         let me = Peer { pid: self.pid, seat: Arc::clone(seat) as Arc<dyn AnySeat> };
         tracing::trace!(pid = %self.pid, "process started");
-        self.node.backend().spawn(Task::new(me, body));
+        self.node.backend().spawn(task(me));
         true
     }
 }
@@ -236,6 +252,8 @@ type MakeBody<M> = dyn Fn(Context<M>) -> Body + Send + Sync;
 pub struct Launcher<M: Send + 'static> {
     seat: Arc<Seat<M>>,
     body: Box<MakeBody<M>>,
+    /// Put to use by the first start; from then on the seat has it.
+    policy: Option<Box<Policy<M>>>,
 }
 
 impl<M: Send + 'static> Launcher<M> {
@@ -244,7 +262,7 @@ impl<M: Send + 'static> Launcher<M> {
     pub fn new(
         body: impl Fn(Context<M>) -> Pin<Box<dyn Future<Output = Ended> + Send>> + Send + Sync + 'static,
     ) -> Self {
-        Self { seat: Seat::new(), body: Box::new(body) }
+        Self { seat: Seat::new(), body: Box::new(body), policy: None }
     }
 
     /// The same, for a body that needs the seat's own address.
@@ -254,7 +272,22 @@ impl<M: Send + 'static> Launcher<M> {
     {
         let seat = Seat::new();
         let body = make(crate::Addr::new(Arc::clone(&seat)));
-        Self { seat, body: Box::new(body) }
+        Self { seat, body: Box::new(body), policy: None }
+    }
+
+    /// The policy of the mailbox, from the first start on, for every incarnation. A contradiction in it fails the start.
+    pub fn mailbox(mut self, policy: Policy<M>) -> Self {
+        self.policy = Some(Box::new(policy));
+        self
+    }
+
+    /// Puts the policy to use, if that was not done at an earlier start.
+    fn police(&self, node: &Node) -> Result<(), StartError> {
+        let Some(policy) = self.policy.as_deref() else { return Ok(()) };
+        match self.seat.police(node, policy.clone()) {
+            Ok(()) | Err(PolicyError::Limited | PolicyError::Started) => Ok(()),
+            Err(error) => Err(StartError::Spec(format!("mailbox: {error}"))),
+        }
     }
 
     /// The address of the seat: valid before the first start and across restarts.
@@ -297,6 +330,7 @@ impl<M: Send + 'static> Drop for Launcher<M> {
 impl<M: Send + 'static> Launch for Launcher<M> {
     fn prepare(&self, node: &Node) -> Result<Peer, StartError> {
         let ready = prepare(node, &self.seat)?;
+        self.police(node)?;
         Ok(Peer { pid: ready.pid, seat: Arc::clone(&self.seat) as Arc<dyn AnySeat> })
     }
 

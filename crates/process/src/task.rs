@@ -5,12 +5,16 @@
 //!
 //! ```text
 //!   Running ──body done, panicked, or doomed──► Exiting ──protocol through──► Over
+//!   OnThread ──body done or panicked───────────────┘
 //! ```
+//!
+//! A body that runs on a thread of its own (`own_thread.rs`) cannot be dropped here: a doomed process waits for its end.
 //!
 //! # Invariants
 //! * Signals are applied at each poll, whatever the body waits for (OTP: D10): one load when there are none.
 //! * The task's waker is registered at the first poll, before the body could park anything.
-//! * Dropping the task is an exit path too: the protocol then runs at once, without awaiting or spawning.
+//! * Dropping the task is an exit path too: the protocol then runs at once, without awaiting or spawning; while the body
+//!   runs on its own thread, that thread runs it when the body has returned.
 //!
 //! # Not here
 //! The body's type: it is boxed once, at spawn, so this type is the same for every process.
@@ -19,6 +23,8 @@ use crate::alarm::Alarm;
 use crate::context::Ended;
 use crate::current::{self, Parked, WakerId};
 use crate::exit::Exiting;
+#[cfg(feature = "blocking")]
+use crate::own_thread::OwnThread;
 use crate::reply::CallError;
 use crate::wire::Peer;
 use freeboard_signal::ExitReason;
@@ -52,6 +58,8 @@ struct Rare {
 
 enum State {
     Running(Body),
+    #[cfg(feature = "blocking")]
+    OnThread(Box<OwnThread>),
     Exiting(Box<Exiting>),
     Over,
 }
@@ -61,22 +69,51 @@ impl Task {
         Self { me, state: State::Running(body), registered: false, rare: None }
     }
 
+    /// The task of a process whose body runs on a thread of its own.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn on_thread(me: Peer, thread: OwnThread) -> Self {
+        Self { me, state: State::OnThread(Box::new(thread)), registered: false, rare: None }
+    }
+
+    /// Whether the body was not left yet.
+    fn is_running(&self) -> bool {
+        !matches!(self.state, State::Exiting(_) | State::Over)
+    }
+
+    /// Whether the body runs on a thread of its own now.
+    #[cfg(feature = "blocking")]
+    fn is_on_thread(&self) -> bool {
+        matches!(&self.state, State::OnThread(thread) if thread.is_running())
+    }
+
+    #[cfg(not(feature = "blocking"))]
+    fn is_on_thread(&self) -> bool {
+        false
+    }
+
     /// One poll of the body; the reason if the process must end now.
     fn run(&mut self, cx: &mut Context<'_>) -> Option<ExitReason> {
-        let State::Running(body) = &mut self.state else { return None };
+        if !self.is_running() {
+            return None;
+        }
         if !self.registered {
             self.me.seat.register_task(cx.waker());
             self.registered = true;
         }
         let core = self.me.seat.core();
-        let seat = &self.me.seat;
+        let (seat, state) = (&self.me.seat, &mut self.state);
         let waker = WakerId::of(cx.waker());
         let work = || {
             // A signal may carry user data, whose destructor runs here.
             if seat.has_signals() {
                 seat.walk();
             }
-            if core.is_doomed() { Poll::Pending } else { body.as_mut().poll(cx) }
+            match state {
+                State::Running(body) if !core.is_doomed() => body.as_mut().poll(cx),
+                #[cfg(feature = "blocking")]
+                State::OnThread(thread) => thread.poll(core, &self.me),
+                _ => Poll::Pending,
+            }
         };
         let waiting = self.rare.as_mut().map(|rare| std::mem::take(&mut rare.waiting)).unwrap_or_default();
         let turn = current::run(self.me.pid, Some(waker), waiting, || catch_unwind(AssertUnwindSafe(work)));
@@ -87,7 +124,7 @@ impl Task {
             Ok(Poll::Ready(Ok(()))) => Some(ExitReason::Normal),
             Ok(Poll::Ready(Err(reason))) => Some(reason),
             Err(payload) => Some(panic_reason(payload)),
-            Ok(Poll::Pending) if core.is_doomed() => core.life.lock().doom.clone(),
+            Ok(Poll::Pending) if core.is_doomed() && !self.is_on_thread() => core.life.lock().doom(),
             Ok(Poll::Pending) => None,
         };
         if reason.is_none() && !core.is_handling() {
@@ -101,10 +138,10 @@ impl Task {
 
     /// Leaves the running state: the body is dropped, the exit protocol begins.
     fn begin_exit(&mut self, reason: ExitReason) {
-        if !matches!(self.state, State::Running(_)) {
+        if !self.is_running() {
             return;
         }
-        let State::Running(body) = std::mem::replace(&mut self.state, State::Over) else { return };
+        let body = std::mem::replace(&mut self.state, State::Over);
         let Rare { waiting, alarm } = self.rare.take().map(|rare| *rare).unwrap_or_default();
         drop(alarm);
         // A destructor that panics here is not unwinding, so it can be caught.
@@ -122,6 +159,8 @@ impl Future for Task {
         }
         match &mut self.state {
             State::Running(_) => return Poll::Pending,
+            #[cfg(feature = "blocking")]
+            State::OnThread(_) => return Poll::Pending,
             State::Exiting(exiting) => {
                 if !exiting.step() {
                     cx.waker().wake_by_ref();
@@ -140,7 +179,20 @@ impl Future for Task {
 impl Drop for Task {
     fn drop(&mut self) {
         // The runtime went away without a poll: whoever watches still learns of it.
-        self.begin_exit(ExitReason::ShutdownWith("the runtime of this process was dropped".into()));
+        let reason = ExitReason::ShutdownWith("the runtime of this process was dropped".into());
+        #[cfg(feature = "blocking")]
+        if let State::OnThread(thread) = &self.state
+            && thread.is_running()
+        {
+            // Not before the thread's body has returned: the thread ends the process then.
+            let tether = thread.tether();
+            self.me.seat.core().doom(reason);
+            let state = std::mem::replace(&mut self.state, State::Over);
+            let rest = Self { me: self.me.clone(), state, registered: self.registered, rare: self.rare.take() };
+            tether.leave(rest);
+            return;
+        }
+        self.begin_exit(reason);
         if let State::Exiting(exiting) = &mut self.state {
             while !exiting.step() {}
         }

@@ -22,7 +22,7 @@ impl Peer {
 
     /// Sends an exit signal, as from `from`. Nothing happens if that incarnation is gone.
     pub fn exit(&self, from: Pid, reason: ExitReason) {
-        let _gone = self.signal(Signal::Exit { from, reason });
+        let _gone = self.signal(Signal::Exit { from, reason, through: None });
     }
 
     /// Kills: the signal that nobody can trap (OTP: A5). Nothing happens if that incarnation is gone.
@@ -50,8 +50,8 @@ impl fmt::Debug for Peer {
 /// Every signal that is no message.
 #[derive(Debug)]
 pub enum Signal {
-    /// An explicit exit signal.
-    Exit { from: Pid, reason: ExitReason },
+    /// An explicit exit signal. One that came through an alias acts only if the alias is in force when it is received.
+    Exit { from: Pid, reason: ExitReason, through: Option<Through> },
     /// The one that cannot be trapped.
     Kill,
     /// `peer` has linked itself to the receiver.
@@ -68,4 +68,12 @@ pub enum Signal {
     Demonitor { monitor: Ref },
     /// The target of that monitor is gone.
     Down { monitor: Ref, reason: ExitReason },
+}
+
+/// The alias that an exit signal came through.
+#[derive(Clone, Copy, Debug)]
+pub struct Through {
+    pub(crate) alias: Ref,
+    /// Whether its sender asked for it to go ahead of ordinary messages (OTP: E14).
+    pub(crate) ahead: bool,
 }

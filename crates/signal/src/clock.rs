@@ -10,4 +10,12 @@ use std::time::Instant;
 pub trait Clock: Send + Sync {
     /// The present instant; never earlier than a previous answer of the same clock.
     fn now(&self) -> Instant;
+
+    /// A cheaper reading, for what happens once per message: it may lag behind [`now`](Self::now) by some milliseconds,
+    /// and is never ahead of it.
+    ///
+    /// The exact reading, unless the clock knows better.
+    fn coarse(&self) -> Instant {
+        self.now()
+    }
 }

@@ -49,12 +49,24 @@ pub struct Exit {
     pub from: Pid,
     /// Why.
     pub reason: ExitReason,
+    of_link: bool,
 }
 
 impl Exit {
-    /// Puts a notice together; used by the runtime.
+    /// A notice of an exit signal that somebody sent; used by the runtime. Its sender may live on, so it keeps its place
+    /// between that sender's messages (OTP: D2).
     pub fn new(from: Pid, reason: ExitReason) -> Self {
-        Self { from, reason }
+        Self { from, reason, of_link: false }
+    }
+
+    /// A notice of the death of a linked process; used by the runtime. Nothing of that process can come after it.
+    pub fn of_link(from: Pid, reason: ExitReason) -> Self {
+        Self { from, reason, of_link: true }
+    }
+
+    /// Whether it came over a link, and not from an exit signal that somebody sent.
+    pub fn is_of_link(&self) -> bool {
+        self.of_link
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `restart` | `Permanent`; `child_once`: `Temporary`, and nothing else | G7 |
 //! | `shutdown` | 5 s; a supervisor: without limit | G7 |
 //! | `start_timeout` | none | |
+//! | `mailbox` | unbounded | E13 |
 //!
 //! # Not here
 //! When a child is restarted (`restart.rs`) and by whom.
@@ -16,7 +17,7 @@
 use crate::restart::Restart;
 use crate::sync::Mutex;
 use freeboard_process::{
-    Ack, Actor, Addr, Birth, Context, Dependents, Ended, Launch, Launcher, Node, Start, StartError, run_actor,
+    Ack, Actor, Addr, Birth, Context, Dependents, Ended, Launch, Launcher, Node, Policy, Start, StartError, run_actor,
 };
 use freeboard_signal::ExitReason;
 use std::{fmt, future::Future, future::poll_fn, sync::Arc, time::Duration};
@@ -222,6 +223,15 @@ impl<M: Send + 'static> ChildSpec<M> {
     /// How long `init` may take; then the child is killed and its start fails (OTP: F5).
     pub fn start_timeout(mut self, limit: Duration) -> Self {
         self.start_timeout = Some(limit);
+        self
+    }
+
+    /// The policy of the child's mailbox, for every incarnation. Messages that are sent before the first start obey it from
+    /// that start on.
+    ///
+    /// A policy that contradicts itself fails the start, with [`StartError::Spec`].
+    pub fn mailbox(mut self, policy: Policy<M>) -> Self {
+        self.launcher = self.launcher.mailbox(policy);
         self
     }
 

@@ -38,6 +38,8 @@ pub enum Name {
     Down(Ref),
     /// A trapped exit signal from this process.
     Exit(Pid),
+    /// What came through this alias.
+    Alias(Ref),
 }
 
 /// A group and the map's cost of one: 24 bytes of name, 8 of list.
@@ -75,7 +77,7 @@ impl Name {
         match self {
             Self::Int(number) => near(*number),
             Self::Bytes(bytes) => secret.hash_one(&**bytes),
-            Self::Down(monitor) => fixed(monitor),
+            Self::Down(unique) | Self::Alias(unique) => fixed(unique),
             Self::Exit(from) => fixed(from),
         }
     }

@@ -6,6 +6,7 @@
 //!   keys            0/7: ●──●               one list per key, only for tags that were awaited by key; behind `unkeyed`
 //!                                           nothing has been asked for its key
 //!   notices    Down r ─► ●   Exit p ─► ●    kept from the start
+//!   aliases         r ─► ●──●               kept from the start
 //! ```
 //!
 //! The part of the order in front of a cursor is known, the part behind it is not; a receive moves the cursor on as far
@@ -15,13 +16,15 @@
 //! # Modules
 //! * `store`: the lists and cursors over one slab.
 //! * `slab`: slots in chunks that are never copied.
+//! * `aliases`: the lists of the few messages that came through an alias.
 //! * `keys`: hash maps in parts, so that no insertion moves more than a few thousand entries.
 //!
 //! # Not here
 //! Which messages a receive wants (`search`), and the budget it may spend (`inbox`).
 
+mod aliases;
 mod keys;
-mod slab;
+pub(crate) mod slab;
 mod store;
 
 pub(crate) use keys::Name;

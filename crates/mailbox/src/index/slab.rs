@@ -7,7 +7,7 @@
 //! Deliberately without generations: a slot's user knows from elsewhere that it is still in use.
 
 /// No slot: the end of a list.
-pub(super) const NONE: u32 = u32::MAX;
+pub(crate) const NONE: u32 = u32::MAX;
 
 /// Slots per chunk.
 const CHUNK: usize = 512;
@@ -16,7 +16,7 @@ const CHUNK: usize = 512;
 const KEPT: usize = 32;
 
 /// A store of slots with stable numbers.
-pub(super) struct Slab<T> {
+pub(crate) struct Slab<T> {
     chunks: Vec<Chunk<T>>,
     /// Chunks with room; the last one is used next.
     open: Vec<u32>,
@@ -38,16 +38,16 @@ enum Place<T> {
 }
 
 impl<T> Slab<T> {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { chunks: Vec::new(), open: Vec::new(), spare: None, len: 0 }
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.len
     }
 
     /// Stores a value in a free slot.
-    pub(super) fn insert(&mut self, value: T) -> u32 {
+    pub(crate) fn insert(&mut self, value: T) -> u32 {
         let number = match self.open.last() {
             Some(&number) => number,
             None => {
@@ -72,7 +72,7 @@ impl<T> Slab<T> {
     }
 
     /// Takes the value out of a slot in use.
-    pub(super) fn remove(&mut self, slot: u32) -> T {
+    pub(crate) fn remove(&mut self, slot: u32) -> T {
         let (number, place) = split(slot);
         let chunk = &mut self.chunks[number];
         if chunk.used == CHUNK {
@@ -92,11 +92,11 @@ impl<T> Slab<T> {
         value
     }
 
-    pub(super) fn at(&self, slot: u32) -> &T {
+    pub(crate) fn at(&self, slot: u32) -> &T {
         self.get(slot).expect("a linked slot is in use")
     }
 
-    pub(super) fn at_mut(&mut self, slot: u32) -> &mut T {
+    pub(crate) fn at_mut(&mut self, slot: u32) -> &mut T {
         let (number, place) = split(slot);
         match &mut self.chunks[number].places[place] {
             Place::Used(value) => value,
@@ -105,7 +105,7 @@ impl<T> Slab<T> {
     }
 
     /// The value in a slot that may have been freed since.
-    pub(super) fn get(&self, slot: u32) -> Option<&T> {
+    pub(crate) fn get(&self, slot: u32) -> Option<&T> {
         let (number, place) = split(slot);
         match self.chunks.get(number)?.places.get(place)? {
             Place::Used(value) => Some(value),
@@ -126,7 +126,7 @@ impl<T> Slab<T> {
     }
 
     #[cfg(test)]
-    pub(super) fn capacity(&self) -> usize {
+    pub(crate) fn capacity(&self) -> usize {
         self.chunks.iter().map(|chunk| chunk.places.capacity()).sum()
     }
 }

@@ -1,17 +1,19 @@
 //! One slab, the order of age through it, and the lists that make tags, keys and notices findable.
 //!
 //! Invariants
-//! * Arrival numbers rise along the order, and are never given twice in the life of an index.
+//! * Arrival numbers rise along the order, and are never used twice in the life of an index.
 //! * Messages in front of `untagged` are in their tag's list, those behind are in none.
 //! * Messages in front of their tag's `unkeyed` are in the list of their key, if they have one, those behind are not.
-//! * In front of `messages` there are notices only.
+//! * In front of `messages` there are notices only, and in front of `work` death notices only.
 //! * Lists of equal tag, key or name are in the order of age.
 
 use super::{
+    aliases::Aliases,
     keys::{Name, Names},
     slab::{NONE, Slab},
 };
 use crate::{Event, Key};
+use freeboard_signal::Ref;
 use std::fmt;
 
 /// What was looked at and left.
@@ -19,9 +21,13 @@ pub struct Index<M> {
     slab: Slab<Slot<M>>,
     order: List,
     messages: u32,
+    work: u32,
     untagged: u32,
     tags: Vec<Tagged>,
     notices: Names,
+    aliases: Option<Box<Aliases>>,
+    /// How many of the events are no messages.
+    others: usize,
     next: u64,
 }
 
@@ -36,6 +42,7 @@ struct Slot<M> {
     /// The number of its tag, or [`NONE`].
     tag: u32,
     named: bool,
+    aliased: bool,
 }
 
 const _: () = assert!(size_of::<Slot<u64>>() == 64);
@@ -67,9 +74,12 @@ impl<M> Index<M> {
             slab: Slab::new(),
             order: EMPTY,
             messages: NONE,
+            work: NONE,
             untagged: NONE,
             tags: Vec::new(),
             notices: Names::new(),
+            aliases: None,
+            others: 0,
             next: 0,
         }
     }
@@ -82,16 +92,30 @@ impl<M> Index<M> {
         self.order.head == NONE
     }
 
-    /// Adds the newest event, of which nothing is known yet. Notices are findable at once.
-    pub(crate) fn push(&mut self, event: Event<M>) -> u32 {
+    /// How many of the events are messages.
+    pub(crate) fn messages_len(&self) -> usize {
+        self.slab.len() - self.others
+    }
+
+    /// A number higher than that of anything that was ever here.
+    pub(crate) fn next_arrival(&self) -> u64 {
+        self.next
+    }
+
+    /// Adds the newest event, of which nothing is known yet. Notices are findable at once, and so is what came through an
+    /// alias.
+    pub(crate) fn push(&mut self, number: u64, event: Event<M>, alias: Option<Ref>) -> u32 {
         let name = match &event {
             Event::Message(_) | Event::Downs(_) => None,
             Event::Down(down) => Some(Name::Down(down.monitor)),
             Event::Exit(exit) => Some(Name::Exit(exit.from)),
         };
         let is_message = matches!(event, Event::Message(_));
+        let may_wait = !is_message && event.is_death_notice();
+        // The order is that of the pushes, whatever the numbers: a buffer may have been filled by hand.
+        let arrival = number.max(self.next);
         let slot = self.slab.insert(Slot {
-            arrival: self.next,
+            arrival,
             event,
             order: LOOSE,
             peers: LOOSE,
@@ -99,15 +123,24 @@ impl<M> Index<M> {
             hash: 0,
             tag: NONE,
             named: false,
+            aliased: alias.is_some(),
         });
-        self.next += 1;
+        self.next = arrival + 1;
         self.order.append(&mut self.slab, slot, |slot| &mut slot.order);
         first(&mut self.messages, slot);
+        if !may_wait {
+            first(&mut self.work, slot);
+        }
         if is_message {
             first(&mut self.untagged, slot);
+        } else {
+            self.others += 1;
         }
         if let Some(name) = name {
             self.slab.join(&mut self.notices, name, slot);
+        }
+        if let Some(alias) = alias {
+            self.aliases.get_or_insert_with(|| Box::new(Aliases::new())).join(alias, slot);
         }
         slot
     }
@@ -117,6 +150,7 @@ impl<M> Index<M> {
         let links = self.slab.unlink(slot, |slot| &mut slot.order);
         self.order.close(links);
         skip(&mut self.messages, slot, links.after);
+        skip(&mut self.work, slot, links.after);
         skip(&mut self.untagged, slot, links.after);
         let tag = self.slab.at(slot).tag;
         let names = if tag == NONE {
@@ -134,7 +168,14 @@ impl<M> Index<M> {
             let links = self.slab.unlink(slot, |slot| &mut slot.namesakes);
             names.leave(slot, self.slab.at(slot).hash, links.before, links.after);
         }
-        self.slab.remove(slot).event
+        let Slot { event, aliased, .. } = self.slab.remove(slot);
+        if aliased && let Some(aliases) = &mut self.aliases {
+            aliases.leave(slot);
+        }
+        if !matches!(event, Event::Message(_)) {
+            self.others -= 1;
+        }
+        event
     }
 
     /// Takes the oldest event.
@@ -153,6 +194,16 @@ impl<M> Index<M> {
     /// The oldest event.
     pub(crate) fn first(&self) -> Option<u32> {
         some(self.order.head)
+    }
+
+    /// The newest event.
+    pub(crate) fn last(&self) -> Option<u32> {
+        some(self.order.tail)
+    }
+
+    /// The one before in order of age.
+    pub(crate) fn before(&self, slot: u32) -> Option<u32> {
+        some(self.slab.at(slot).order.before)
     }
 
     /// The next in order of age.
@@ -182,6 +233,31 @@ impl<M> Index<M> {
     /// Notes that what [`messages`](Self::messages) answered is a notice.
     pub(crate) fn pass_notice(&mut self) {
         self.messages = self.slab.at(self.messages).order.after;
+    }
+
+    /// Where the first event may be that is no death notice.
+    pub(crate) fn work(&self) -> Option<u32> {
+        some(self.work)
+    }
+
+    /// Notes that what [`work`](Self::work) answered is a death notice.
+    pub(crate) fn pass_death_notice(&mut self) {
+        self.work = self.slab.at(self.work).order.after;
+    }
+
+    /// The oldest message that came through this alias.
+    pub(crate) fn aliased(&self, alias: Ref) -> Option<u32> {
+        self.aliases.as_ref()?.find(alias)
+    }
+
+    /// The next message that came through the same alias.
+    pub(crate) fn after_aliased(&self, slot: u32) -> Option<u32> {
+        some(self.aliases.as_ref()?.after(slot))
+    }
+
+    /// The alias through which this came, if it did.
+    pub(crate) fn alias(&self, slot: u32) -> Option<Ref> {
+        self.aliases.as_ref().filter(|_| self.slab.at(slot).aliased).map(|aliases| aliases.of(slot))
     }
 
     /// The oldest notice of this name.

@@ -10,10 +10,10 @@
 //!
 //! Not here: what a clause's guard is. It is the closure's, which is given the clause's number.
 
-use super::{Look, Looked, Search, Test, message_in, tag_of};
+use super::{Look, Looked, Part, Search, Test, message_in, tag_of};
 use crate::{Event, Key, Message, Tag, inbox::Meter, index::Index, index::Name};
 use freeboard_signal::{Pid, Ref};
-use std::fmt;
+use std::{cmp::Ordering, fmt};
 
 /// What one clause of a receive can be found by.
 pub enum Hint<'k, M> {
@@ -25,6 +25,8 @@ pub enum Hint<'k, M> {
     Down(Ref),
     /// The trapped exit signals of this process.
     Exit(Pid),
+    /// Messages that came through this alias, whatever their tag.
+    Alias(Ref),
 }
 
 impl<M> Hint<'_, M> {
@@ -32,7 +34,7 @@ impl<M> Hint<'_, M> {
     fn tag(&self) -> Option<u32> {
         match self {
             Self::Tag(tag) | Self::Key(tag, _) => Some(tag.number()),
-            Self::Down(_) | Self::Exit(_) => None,
+            Self::Down(_) | Self::Exit(_) | Self::Alias(_) => None,
         }
     }
 
@@ -55,8 +57,8 @@ pub struct AnyOf<'k, M, A, const N: usize> {
 /// One clause, and how far it has looked.
 struct Clause<'k, M> {
     hint: Hint<'k, M>,
-    /// The newest event it was asked about: its slot and its arrival number.
-    seen: Option<(u32, u64)>,
+    /// The newest event of each part it was asked about: its slot and its arrival number.
+    seen: [Option<(u32, u64)>; 2],
     /// Whether it was asked about the arrival that is just being tested.
     asked: bool,
 }
@@ -100,20 +102,15 @@ where
     /// }
     /// ```
     pub fn any_of(hints: [Hint<'k, M>; N], accept: A) -> Self {
-        let clauses = hints.map(|hint| Clause { hint, seen: None, asked: false });
-        Self { pattern: AnyOf { clauses, accept, hit: 0 } }
-    }
-
-    /// The number of the clause that accepted what was found last.
-    pub fn clause(&self) -> usize {
-        self.pattern.hit
+        let clauses = hints.map(|hint| Clause { hint, seen: [None; 2], asked: false });
+        Self::new(AnyOf { clauses, accept, hit: 0 })
     }
 }
 
 impl<M: Message> Clause<'_, M> {
-    fn head(&self, index: &Index<M>) -> Option<Head> {
+    fn head(&self, part: Part, index: &Index<M>) -> Option<Head> {
         let at = |slot, unkeyed| Head { arrival: index.arrival(slot), slot, unkeyed };
-        self.next(index).map(|slot| at(slot, false)).or_else(|| match &self.hint {
+        self.next(part, index).map(|slot| at(slot, false)).or_else(|| match &self.hint {
             // Those whose key is not known are newer than the others of the tag.
             Hint::Key(tag, _) => index.unkeyed(tag.number()).map(|slot| at(slot, true)),
             _ => None,
@@ -121,18 +118,20 @@ impl<M: Message> Clause<'_, M> {
     }
 
     /// The oldest known event of its name that it was not asked about.
-    fn next(&self, index: &Index<M>) -> Option<u32> {
+    fn next(&self, part: Part, index: &Index<M>) -> Option<u32> {
         let head = match &self.hint {
             Hint::Tag(tag) => index.tagged(tag.number()),
             Hint::Key(tag, key) => index.keyed(tag.number(), *key),
             Hint::Down(monitor) => index.notice(&Name::Down(*monitor)),
             Hint::Exit(from) => index.notice(&Name::Exit(*from)),
+            Hint::Alias(alias) => index.aliased(*alias),
         };
         let after = |slot| match &self.hint {
             Hint::Tag(_) => index.after_peer(slot),
+            Hint::Alias(_) => index.after_aliased(slot),
             _ => index.after_namesake(slot),
         };
-        match self.seen {
+        match self.seen[part as usize] {
             None => head,
             Some((slot, arrival)) if index.holds(slot, arrival) => after(slot),
             // Another receive took that one; what is older was seen before it.
@@ -160,16 +159,22 @@ impl<M: Message, A, const N: usize> Look<M> for AnyOf<'_, M, A, N>
 where
     A: FnMut(usize, &Event<M>) -> bool,
 {
-    fn look(&mut self, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
+    fn look(&mut self, part: Part, index: &mut Index<M>, meter: &mut Meter<'_>) -> Looked {
         let Self { clauses, accept, hit } = self;
-        let mut heads: [_; N] = std::array::from_fn(|number| clauses[number].head(index));
+        let mut heads: [_; N] = std::array::from_fn(|number| clauses[number].head(part, index));
         let names_messages = awaits_messages(clauses);
         loop {
             // `min_by_key` answers the first of equals.
             let oldest =
                 (0..N).filter_map(|number| Some((number, heads[number]?))).min_by_key(|(_, head)| head.arrival);
             let limit = oldest.map_or(u64::MAX, |(_, head)| head.arrival);
-            let untagged = index.untagged().filter(|&slot| names_messages && index.arrival(slot) < limit);
+            // What came through an alias may stand under a tag as well, and in an earlier clause.
+            let comes_first = |slot: u32| match index.arrival(slot).cmp(&limit) {
+                Ordering::Less => true,
+                Ordering::Equal => message_in(index, slot).is_some(),
+                Ordering::Greater => false,
+            };
+            let untagged = index.untagged().filter(|&slot| names_messages && comes_first(slot));
             let Some(slot) = untagged.or(oldest.map(|(_, head)| head.slot)) else { return Looked::Nowhere };
             if !meter.take() {
                 return Looked::Pause;
@@ -181,12 +186,12 @@ where
                     tag
                 }
                 Some((number, Head { unkeyed: false, arrival, .. })) => {
-                    clauses[number].seen = Some((slot, arrival));
+                    clauses[number].seen[part as usize] = Some((slot, arrival));
                     if accept(number, index.event(slot)) {
                         *hit = number;
                         return Looked::At(slot);
                     }
-                    heads[number] = clauses[number].head(index);
+                    heads[number] = clauses[number].head(part, index);
                     continue;
                 }
                 oldest => {
@@ -197,13 +202,13 @@ where
             };
             for (clause, head) in clauses.iter().zip(&mut heads) {
                 if learnt.is_some() && clause.hint.tag() == learnt {
-                    *head = clause.head(index);
+                    *head = clause.head(part, index);
                 }
             }
         }
     }
 
-    fn test(&mut self, event: &Event<M>) -> Test {
+    fn test(&mut self, event: &Event<M>, alias: Option<Ref>) -> Test {
         let Self { clauses, accept, hit } = self;
         clauses.iter_mut().for_each(|clause| clause.asked = false);
         let message = match event {
@@ -217,6 +222,7 @@ where
             clause.asked = match &clause.hint {
                 Hint::Tag(wanted) => tag == Some(wanted.number()),
                 Hint::Key(wanted, name) => tag == Some(wanted.number()) && key == Some(*name),
+                Hint::Alias(wanted) => alias == Some(*wanted),
                 notice => notice.names_notice(event),
             };
             if clause.asked && accept(number, event) {
@@ -233,8 +239,12 @@ where
 
     fn left(&mut self, index: &Index<M>, slot: u32) {
         for clause in self.clauses.iter_mut().filter(|clause| clause.asked) {
-            clause.seen = Some((slot, index.arrival(slot)));
+            clause.seen[Part::Queue as usize] = Some((slot, index.arrival(slot)));
         }
+    }
+
+    fn clause(&self) -> usize {
+        self.hit
     }
 }
 
@@ -244,6 +254,7 @@ impl<M> fmt::Debug for Hint<'_, M> {
             Self::Tag(tag) => f.debug_tuple("Tag").field(tag).finish(),
             Self::Key(tag, key) => f.debug_tuple("Key").field(tag).field(key).finish(),
             Self::Down(monitor) => f.debug_tuple("Down").field(monitor).finish(),
+            Self::Alias(alias) => f.debug_tuple("Alias").field(alias).finish(),
             Self::Exit(from) => f.debug_tuple("Exit").field(from).finish(),
         }
     }

@@ -76,10 +76,22 @@ fn one_look_behind_a_hundred_thousand() {
     Flood::new(100_000).all_three_inspect_one();
 }
 
-// OTP: E8
+// OTP: E8, M1
 #[test]
 fn one_look_behind_a_million() {
     Flood::new(1_000_000).all_three_inspect_one();
+}
+
+// OTP: E7
+#[test]
+fn a_search_by_predicate_costs_a_look_at_each_message_in_front_of_the_match() {
+    let mut flood = Flood::new(10_000);
+    for (wanted, looks) in [(2_999, 3_000), (0, 1), (9_999, 9_998)] {
+        let cost = flood.cost(|mailbox| {
+            assert_eq!(mailbox.receive(Search::message_where(|letter: &Letter| letter.id == wanted)), Some(wanted));
+        });
+        assert_eq!(cost, (0, 0, looks), "two in front of the last one are gone by then");
+    }
 }
 
 // OTP: E8

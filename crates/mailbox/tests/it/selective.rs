@@ -194,9 +194,8 @@ fn what_is_left_comes_back_oldest_first() {
     assert!(mailbox.refill());
     assert!(matches!(mailbox.inbox.step(&mut search, &mut 700), Step::Pause));
     assert_eq!(mailbox.receive(Search::message_where(|letter: &Letter| letter.id == 600)), Some(600));
-    let mut left = mailbox.inbox.into_chunks();
     let mut ids = Vec::new();
-    while let Some(entry) = left.pop() {
+    while let Some(entry) = mailbox.inbox.take_next() {
         match entry {
             Entry::Event(event) => ids.push(id_of(&event)),
             other => panic!("only events were left, not {other:?}"),

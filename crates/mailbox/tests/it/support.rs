@@ -1,8 +1,8 @@
 //! A message that counts what it is asked, and a mailbox whose notices travel as signals, as a process drives it.
 
 use freeboard_mailbox::sync::Mutex;
-use freeboard_mailbox::{Entry, Event, Exchange, Inbox, Intake, Key, Message, Pattern, Search, Step, Tag};
-use freeboard_signal::{Down, Exit, ExitReason, Pid, Ref};
+use freeboard_mailbox::{Aliased, Entry, Event, Exchange, Inbox, Intake, Key, Message, Pattern, Search, Step, Tag};
+use freeboard_signal::{Down, Downs, Exit, ExitReason, Pid, Ref};
 use std::sync::Arc;
 
 /// What a message can be told apart by.
@@ -59,12 +59,34 @@ impl Message for Letter {
 #[derive(Debug)]
 pub(crate) enum Signal {
     Down(u64, u64),
+    Downs(u64, u64),
     Exit(u64, u64),
+    LinkExit(u64, u64),
     Nothing,
+}
+
+impl Signal {
+    /// What it leaves in the queue.
+    pub(crate) fn applied(&self) -> Entry<Letter, Self> {
+        let because = |id: u64| ExitReason::ShutdownWith(id.to_string().into());
+        let down = |from, id| Down::direct(monitor(from), pid(from), because(id));
+        Entry::Event(match *self {
+            Self::Down(from, id) => Event::Down(Box::new(down(from, id))),
+            Self::Downs(from, id) => Event::Downs(Box::new(Downs::from(vec![down(from, id), down(from, id)]))),
+            Self::Exit(from, id) => Event::Exit(Box::new(Exit::new(pid(from), because(id)))),
+            Self::LinkExit(from, id) => Event::Exit(Box::new(Exit::of_link(pid(from), because(id)))),
+            Self::Nothing => return Entry::Gone,
+        })
+    }
 }
 
 pub(crate) fn monitor(number: u64) -> Ref {
     Ref::new(0, number)
+}
+
+/// Not one of the monitors.
+pub(crate) fn alias(number: u64) -> Ref {
+    Ref::new(1, number)
 }
 
 pub(crate) fn pid(number: u64) -> Pid {
@@ -75,8 +97,9 @@ pub(crate) fn pid(number: u64) -> Pid {
 pub(crate) fn id_of(event: &Event<Letter>) -> u64 {
     let reason = match event {
         Event::Message(letter) => return letter.id,
-        Event::Down(down) => &down.reason,
-        Event::Exit(exit) => &exit.reason,
+        Event::Down(down) => down.reason.clone(),
+        Event::Downs(downs) => downs.as_ref().clone().into_iter().next().expect("there are two").reason,
+        Event::Exit(exit) => exit.reason.clone(),
         other => panic!("never sent: {other:?}"),
     };
     match reason {
@@ -106,6 +129,11 @@ impl Mailbox {
         self.intake.push_signal(1, Box::new(signal)).expect("the incarnation is live");
     }
 
+    pub(crate) fn send_through(&self, through: u64, message: Letter) {
+        let aliased = Aliased { alias: alias(through), ahead: false, message };
+        self.intake.push_aliased(1, Box::new(aliased)).expect("the incarnation is live");
+    }
+
     /// Exchanges the used-up buffer and applies the signals in it. Answers whether there was anything.
     pub(crate) fn refill(&mut self) -> bool {
         let buffer = self.inbox.spare();
@@ -113,15 +141,9 @@ impl Mailbox {
             return false;
         }
         for entry in buffer.iter_mut() {
-            let Entry::Signal(signal) = entry else { continue };
-            let because = |id: u64| ExitReason::ShutdownWith(id.to_string().into());
-            *entry = match **signal {
-                Signal::Down(from, id) => {
-                    Entry::Event(Event::Down(Box::new(Down::direct(monitor(from), pid(from), because(id)))))
-                }
-                Signal::Exit(from, id) => Entry::Event(Event::Exit(Box::new(Exit::new(pid(from), because(id))))),
-                Signal::Nothing => Entry::Gone,
-            };
+            if let Entry::Signal(signal) = entry {
+                *entry = signal.applied();
+            }
         }
         true
     }
@@ -138,15 +160,22 @@ impl Mailbox {
         }
     }
 
+    /// A plain receive, as a process makes it.
+    pub(crate) fn pop(&mut self) -> Option<u64> {
+        if self.inbox.wants_refill() {
+            self.refill();
+        }
+        let event = loop {
+            match self.inbox.pop() {
+                None if self.refill() => {}
+                found => break found.or_else(|| self.inbox.pop_notice()),
+            }
+        };
+        event.as_ref().map(id_of)
+    }
+
     /// Plain receives until nothing is left.
     pub(crate) fn drain(&mut self) -> Vec<u64> {
-        let mut ids = Vec::new();
-        loop {
-            match self.inbox.pop() {
-                Some(event) => ids.push(id_of(&event)),
-                None if self.refill() => {}
-                None => return ids,
-            }
-        }
+        std::iter::from_fn(|| self.pop()).collect()
     }
 }

@@ -36,7 +36,8 @@ impl World {
             0..=3 => {
                 let monitor = Ref::new(0, self.made.len() as u64);
                 self.made.push(monitor);
-                self.watching.insert(monitor, Row { pid: Pid::new(0, 1, 1), peer: 1, name: None, tag: None });
+                self.watching
+                    .insert(monitor, Row { pid: Pid::new(0, 1, 1), peer: 1, name: None, tag: None, priority: false });
                 self.sent.push_back((true, monitor));
             }
             4..=5 if !self.made.is_empty() => {
@@ -106,7 +107,7 @@ fn order(seed: u64) -> (Vec<Ref>, Vec<Ref>) {
     let (mut watching, mut watchers) = (Watching::default(), Watchers::default());
     for n in 0..300 {
         let monitor = Ref::new(0, n);
-        watching.insert(monitor, Row { pid: Pid::new(0, 1, 1), peer: (), name: None, tag: None });
+        watching.insert(monitor, Row { pid: Pid::new(0, 1, 1), peer: (), name: None, tag: None, priority: false });
         watchers.insert(monitor, ());
         if dice.below(3) == 0 {
             let gone = Ref::new(0, dice.below(n + 1));

@@ -4,7 +4,7 @@ use freeboard_monitor::{Row, Watchers, Watching};
 use freeboard_signal::{DownSource, ExitReason, Pid, Ref};
 
 fn row(slot: u32) -> Row<u32> {
-    Row { pid: Pid::new(0, slot, 1), peer: slot, name: None, tag: None }
+    Row { pid: Pid::new(0, slot, 1), peer: slot, name: None, tag: None, priority: false }
 }
 
 // OTP: C2, C6
@@ -48,7 +48,7 @@ fn unknown_refs_are_accepted_on_both_sides() {
 // OTP: C4, C13
 #[test]
 fn a_notice_bears_the_watchers_name_and_tag() {
-    let row = Row { pid: Pid::new(0, 7, 1), peer: (), name: Some("store".into()), tag: Some(42) };
+    let row = Row { pid: Pid::new(0, 7, 1), peer: (), name: Some("store".into()), tag: Some(42), priority: true };
     let down = row.into_down(Ref::new(0, 3), ExitReason::Shutdown);
     assert_eq!((down.monitor, down.pid), (Ref::new(0, 3), Pid::new(0, 7, 1)));
     assert_eq!((down.name.as_deref(), down.tag, down.source), (Some("store"), Some(42), DownSource::Direct));

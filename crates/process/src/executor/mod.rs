@@ -18,7 +18,7 @@ pub use tokio::Tokio;
 
 use crate::task::Task;
 use freeboard_signal::Clock;
-use std::{future::Future, pin::Pin, time::Instant};
+use std::{future::Future, io, pin::Pin, time::Instant};
 
 /// A boxed future of a runtime's own.
 pub type Service = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -36,4 +36,19 @@ pub trait Backend: Clock + 'static {
 
     /// A random number; in a simulation it depends on the seed only.
     fn random(&self) -> u64;
+
+    /// Runs the body of a process on a thread of its own.
+    ///
+    /// # Errors
+    /// There can be no such thread; the process ends with that error. A simulation has none.
+    fn spawn_thread(&self, name: String, body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        // Nobody joins it: the process's task waits for its end.
+        std::thread::Builder::new().name(name).spawn(body).map(drop)
+    }
+
+    /// Asks before the calling thread is blocked by a call to a process of this backend.
+    ///
+    /// # Panics
+    /// If that would stop others on this thread, or for good.
+    fn assert_may_block(&self) {}
 }

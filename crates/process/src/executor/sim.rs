@@ -14,6 +14,7 @@
 //! * A task is in `ready` at most once, and never polled inside its own poll.
 
 use super::{Backend, Service};
+use crate::builder::NodeBuilder;
 use crate::node::Node;
 use crate::sync::Mutex;
 use crate::task::Task;
@@ -22,7 +23,7 @@ use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
-    mem,
+    io, mem,
     pin::{Pin, pin},
     sync::Arc,
     task::{Context, Poll, Wake, Waker},
@@ -95,10 +96,18 @@ impl Sim {
     /// # Panics
     /// If the world waits and nothing is left that could wake it.
     pub fn run<T>(self, world: impl AsyncFnOnce(Node) -> T) -> T {
+        self.run_with(Node::builder(), world)
+    }
+
+    /// The same, on a node with these settings.
+    ///
+    /// # Panics
+    /// As [`run`](Self::run).
+    pub fn run_with<T>(self, settings: NodeBuilder, world: impl AsyncFnOnce(Node) -> T) -> T {
         let shared = Arc::new(Shared(Mutex::new(State::new(self.seed))));
         let world_waker = Waker::from(Arc::new(TaskWaker { shared: Arc::clone(&shared), task: WORLD }));
         shared.0.lock().insert(|_| (None, world_waker.clone()));
-        let node = Node::on(Backing(Arc::clone(&shared)));
+        let node = settings.on(Backing(Arc::clone(&shared)));
         let mut world = pin!(world(node));
         let result = loop {
             match shared.next() {
@@ -248,6 +257,16 @@ impl Backend for Backing {
 
     fn random(&self) -> u64 {
         self.0.0.lock().draw()
+    }
+
+    fn spawn_thread(&self, _: String, body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
+        drop(body);
+        let why = "a simulation has no threads: spawn an ordinary process in it, or use a node on tokio";
+        Err(io::Error::new(io::ErrorKind::Unsupported, why))
+    }
+
+    fn assert_may_block(&self) {
+        panic!("a simulation has one thread, and a blocking call would stop it for good: await the call instead");
     }
 }
 

@@ -2,6 +2,9 @@
 //!
 //! If that runtime is dropped, its tasks are dropped without a poll; a process then runs its exit protocol inside its
 //! `Drop` (`task.rs`), so its observers still learn of its end.
+//!
+//! The coarse clock is the kernel's on Linux, which is read for a quarter of the price of the exact one and ticks every few
+//! milliseconds; elsewhere it is the exact one.
 
 use super::{Backend, Service};
 use crate::task::Task;
@@ -14,6 +17,8 @@ use tokio::runtime::Handle;
 #[derive(Debug)]
 pub struct Tokio {
     runtime: Handle,
+    #[cfg(target_os = "linux")]
+    ticks: ticks::Ticks,
 }
 
 impl Tokio {
@@ -22,12 +27,16 @@ impl Tokio {
     /// # Panics
     /// Outside of a tokio runtime.
     pub fn current() -> Self {
-        Self { runtime: Handle::current() }
+        Self::on(Handle::current())
     }
 
     /// The runtime behind this handle.
     pub fn on(runtime: Handle) -> Self {
-        Self { runtime }
+        Self {
+            runtime,
+            #[cfg(target_os = "linux")]
+            ticks: ticks::Ticks::new(),
+        }
     }
 }
 
@@ -35,6 +44,43 @@ impl Clock for Tokio {
     #[expect(clippy::disallowed_methods, reason = "this is the real clock")]
     fn now(&self) -> Instant {
         Instant::now()
+    }
+
+    #[cfg(target_os = "linux")]
+    fn coarse(&self) -> Instant {
+        self.ticks.read()
+    }
+}
+
+/// The kernel's coarse clock, as instants.
+#[cfg(target_os = "linux")]
+mod ticks {
+    use rustix::time::{ClockId, clock_gettime};
+    use std::time::{Duration, Instant};
+
+    /// One moment, read from both clocks. The coarse clock stands at the exact one's last tick, so a difference to this is
+    /// never ahead.
+    #[derive(Debug)]
+    pub(super) struct Ticks {
+        at: Instant,
+        since_boot: Duration,
+    }
+
+    impl Ticks {
+        #[expect(clippy::disallowed_methods, reason = "this is the real clock")]
+        pub(super) fn new() -> Self {
+            // In this order: what passes between the two readings adds to the lag, and never puts a reading ahead.
+            let at = Instant::now();
+            Self { at, since_boot: read(ClockId::Monotonic) }
+        }
+
+        pub(super) fn read(&self) -> Instant {
+            self.at + read(ClockId::MonotonicCoarse).saturating_sub(self.since_boot)
+        }
+    }
+
+    fn read(clock: ClockId) -> Duration {
+        clock_gettime(clock).try_into().unwrap_or_default()
     }
 }
 
@@ -56,5 +102,10 @@ impl Backend for Tokio {
     fn random(&self) -> u64 {
         // The standard library's seed source; no more is asked of it than to differ.
         RandomState::new().hash_one(0_u8)
+    }
+
+    fn assert_may_block(&self) {
+        // tokio knows which threads drive tasks, and says so by a panic; it does not let us ask.
+        self.runtime.block_on(std::future::ready(()));
     }
 }

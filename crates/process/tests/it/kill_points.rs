@@ -4,7 +4,7 @@
 
 use crate::strike::{Plan, at_every_point};
 use crate::support::{Journal, Letter, Notes, oops, step_aside, why};
-use freeboard_process::{Addr, Context, Event, Reply};
+use freeboard_process::{Addr, Alias, AliasMode, AliasOptions, Context, Event, Reply};
 use std::time::Duration;
 
 const DROPPED: &str = "shutdown: the runtime of this process was dropped";
@@ -292,6 +292,61 @@ fn every_message_is_dropped_once_wherever_a_nested_receive_is_cut_off() {
                 let mut dropped = dropped.take();
                 dropped.sort_unstable();
                 assert_eq!(dropped, (0..12).collect::<Vec<_>>(), "{at}");
+            },
+        )
+    });
+}
+
+// OTP: C12, C14, C15
+#[test]
+fn aliases_lose_no_message_and_leave_nothing_behind_wherever_their_process_is_struck() {
+    at_every_point(|node, stepper| {
+        let dropped = Journal::new();
+        let notes = dropped.clone();
+        // Answers three times through each alias: what comes too late, or goes ahead, is dropped once like everything else.
+        let server = node.spawn(async move |mut cx: Context<(Alias<Notes<u64>>, u64)>| {
+            while let Some((alias, n)) = cx.recv_message().after(Duration::from_millis(50)).await {
+                step_aside().await;
+                alias.cast(Notes(notes.clone(), 3 * n));
+                drop(alias.send_priority(Notes(notes.clone(), 3 * n + 1)));
+                step_aside().await;
+                alias.cast(Notes(notes.clone(), 3 * n + 2));
+            }
+            Ok(())
+        });
+        let ask = async move |mut cx: Context<Notes<u64>>| {
+            for n in 0..5 {
+                let alias = match n {
+                    0 => cx.priority_alias(),
+                    1 => cx.alias_with(AliasOptions::new().once().priority()),
+                    2 => cx.monitor_alias(&server, AliasMode::Explicit),
+                    3 => cx.monitor_alias(&server, AliasMode::Demonitor),
+                    _ => cx.monitor_alias(&server, AliasMode::ReplyDemonitor),
+                };
+                let name = alias.reference();
+                server.cast((alias, n));
+                step_aside().await;
+                let answer = cx.recv_alias(name).after(Duration::from_millis(5)).await;
+                step_aside().await;
+                match n {
+                    0 | 2 => drop(cx.unalias(name)),
+                    _ => drop(cx.demonitor_flush(name)),
+                }
+                drop(answer);
+            }
+            cx.sleep(Duration::from_millis(1)).await;
+            Ok(())
+        };
+        Plan::new(
+            stepper,
+            || node.spawn(ask),
+            |_| {},
+            move |at, reason| {
+                let mut dropped = dropped.take();
+                dropped.sort_unstable();
+                assert_eq!(dropped, (0..dropped.len() as u64).collect::<Vec<_>>(), "{at}");
+                assert!(dropped.len().is_multiple_of(3), "{at}: {dropped:?}");
+                assert!(is_struck(&reason) || dropped.len() == 15, "{at}: {reason}, {dropped:?}");
             },
         )
     });

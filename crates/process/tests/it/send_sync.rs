@@ -1,8 +1,8 @@
 //! What may cross threads, checked by the compiler for messages that are `Send` and not `Sync`.
 
 use freeboard_process::{
-    Ack, Addr, After, Birth, Call, CallError, Context, Down, Event, Exit, ExitReason, Launcher, Node, Oldest, Peer,
-    Pending, Pid, Receive, Ref, Reply, SendError, Sim, StartError, Task, Timer, Tokio, WeakAddr,
+    Ack, Addr, After, Alias, Birth, Call, CallError, Context, Down, Event, Exit, ExitReason, Launcher, Node, Oldest,
+    Peer, Pending, Pid, Receive, Ref, Reply, SendError, Sim, StartError, Task, Timer, Tokio, WeakAddr,
 };
 use std::cell::Cell;
 
@@ -19,7 +19,8 @@ type Request = fn(Reply<M>) -> M;
 fn handles_are_send_and_sync_whatever_the_message() {
     is_send::<(Addr<M>, WeakAddr<M>, Node, Pid, Ref, ExitReason, Peer, Timer, Launcher<M>, Ack, Birth)>();
     is_sync::<(Addr<M>, WeakAddr<M>, Node, Pid, Ref, ExitReason, Peer, Timer, Launcher<M>, Ack)>();
-    is_sync::<(Reply<M>, CallError, StartError, Down, Exit, Sim, Tokio)>();
+    is_send::<Alias<M>>();
+    is_sync::<(Alias<M>, Reply<M>, CallError, StartError, Down, Exit, Sim, Tokio)>();
 }
 
 // OTP: E10

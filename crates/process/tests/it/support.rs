@@ -230,6 +230,15 @@ pub(crate) fn words(event: &Event<&'static str>) -> String {
     }
 }
 
+/// What is received until nothing comes for a second, in words.
+pub(crate) async fn rest(cx: &mut Context<&'static str>) -> Vec<String> {
+    let mut rest = Vec::new();
+    while let Some(event) = cx.recv().after(Duration::from_secs(1)).await {
+        rest.push(words(&event));
+    }
+    rest
+}
+
 /// Why a call failed, in words.
 pub(crate) fn why<T>(answer: &Result<T, CallError>) -> String {
     match answer {

@@ -63,4 +63,5 @@ fn a_clock_can_be_anything_that_says_what_time_it_is() {
     let fixed = Fixed(Instant::now());
     let ahead = Ahead(&fixed);
     assert_eq!(ahead.now() - fixed.now(), Duration::from_secs(1));
+    assert_eq!(ahead.coarse(), ahead.now(), "a clock that knows no cheaper reading is exact");
 }

@@ -23,6 +23,15 @@ fn an_exit_carries_its_sender_and_the_reason() {
     assert!(matches!(exit.reason, ExitReason::Normal));
 }
 
+// OTP: D2
+#[test]
+fn an_exit_tells_whether_it_was_sent_or_came_over_a_link() {
+    let from = Pid::new(0, 5, 6);
+    assert!(!Exit::new(from, ExitReason::Killed).is_of_link());
+    let of_link = Exit::of_link(from, ExitReason::Killed);
+    assert!(of_link.is_of_link() && of_link.from == from && matches!(of_link.reason, ExitReason::Killed));
+}
+
 // OTP: C1
 #[test]
 fn several_downs_keep_their_order_and_number() {

@@ -5,6 +5,7 @@
 
 mod hand;
 mod intensity;
+mod mailboxes;
 mod max_children;
 mod nested;
 mod ownership;
