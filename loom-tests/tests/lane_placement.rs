@@ -74,7 +74,7 @@ fn priority_entries_overtake_what_waits_and_keep_their_order() {
                     got.push(*message);
                 }
                 Some(other) => panic!("nobody sent a notice: {other:?}"),
-                None => match intake.exchange_walked(inbox.spare(), Some(park.waker())) {
+                None => match intake.exchange_walked(1, inbox.spare(), Some(park.waker())) {
                     Exchange::Walked | Exchange::Fresh(0) => {}
                     _ => park.wait(),
                 },

@@ -56,7 +56,7 @@ fn an_answer_is_found_and_nothing_from_before_the_question_is_looked_at() {
         loop {
             match inbox.step(&mut search, &mut 100) {
                 Step::Found(Event::Message(message)) => break assert_eq!(*message, "answer"),
-                Step::Empty => match intake.exchange_walked(inbox.spare(), Some(park.waker())) {
+                Step::Empty => match intake.exchange_walked(1, inbox.spare(), Some(park.waker())) {
                     Exchange::Walked | Exchange::Fresh(0) => {}
                     _ => park.wait(),
                 },

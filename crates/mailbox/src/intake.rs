@@ -55,16 +55,13 @@ pub use leftover::Leftover;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::{Aliased, Chunks, Entry, Event, Inbox, Refused, SendError};
 use aside::Aside;
-use books::Books;
+use books::{Books, Flood};
 use freeboard_signal::{ExitReason, Ref};
 use limits::Rules;
 use std::{collections::VecDeque, fmt, mem, sync::OnceLock, task::Waker, time::Duration};
 
 /// So many waiting messages are worth an event, in a mailbox without a policy.
 pub const HIGH_WATER: usize = 65_536;
-
-/// A mailbox without a policy looks at its depth once per so many pushes.
-const FLOOD_STEP: u64 = 1024;
 
 /// The shared half of a mailbox.
 pub struct Intake<M, S> {
@@ -93,10 +90,7 @@ struct Shared<M, S> {
     rules: Option<Box<Rules<M, S>>>,
     /// Whether a policy is in force, or about to be.
     limited: bool,
-    /// Whether a flood was announced and is not over.
-    flooded: bool,
-    /// How many steps of [`FLOOD_STEP`] there were when a flood was looked for last.
-    flood_steps: u32,
+    flood: Flood,
     /// Whether the process's task waits for the next entry.
     task_parked: bool,
     /// The task's waker, kept for signals anyway.
@@ -150,8 +144,7 @@ impl<M, S> Intake<M, S> {
                 walking: false,
                 rules: None,
                 limited: false,
-                flooded: false,
-                flood_steps: 0,
+                flood: Flood::default(),
                 task_parked: false,
                 task: None,
                 receive: None,
@@ -197,7 +190,7 @@ impl<M, S> Intake<M, S> {
         flooded: impl FnOnce(usize),
     ) -> Result<(), SendError<M>> {
         if self.is_policed() {
-            return self.push_ruled(message, false, books::UNSET);
+            return self.push_ruled(message, false, books::UNSET).map(drop);
         }
         let since = match self.since.load(Ordering::Relaxed) {
             books::UNSET => books::stamp(now()),
@@ -206,7 +199,10 @@ impl<M, S> Intake<M, S> {
         let mut shared = self.shared.lock();
         if shared.rules.is_some() {
             drop(shared);
-            return self.push_ruled(message, false, since);
+            if let Some(waiting) = self.push_ruled(message, false, since)? {
+                flooded(waiting);
+            }
+            return Ok(());
         }
         if let Some(why) = shared.refusal() {
             drop(shared);
@@ -217,9 +213,8 @@ impl<M, S> Intake<M, S> {
         if since != books::UNSET {
             self.since.store(since, Ordering::Relaxed);
         }
-        let steps = (shared.pushed / FLOOD_STEP) as u32;
-        let is_due = mem::replace(&mut shared.flood_steps, steps) != steps;
-        let flood = if is_due { self.look_for_flood(&mut shared.flooded) } else { None };
+        let pushed = shared.pushed;
+        let flood = self.look_for_flood(pushed, &mut shared.flood);
         let wake = shared.unpark();
         drop(shared);
         if let Some(waker) = wake {
@@ -304,13 +299,20 @@ impl<M, S> Intake<M, S> {
     /// # Panics
     /// In debug builds, if `buffer` is not empty.
     pub fn exchange(&self, buffer: &mut Chunks<Entry<M, S>>, waker: Option<&Waker>) -> Exchange {
-        self.exchange_if(buffer, waker, |_| true)
+        self.exchange_if(buffer, waker, None, |_| true)
     }
 
     /// The same for a receiver outside of the process's own task: what holds unapplied signals is left to that task, which
     /// is woken to walk it. Otherwise two threads could apply the signals of two buffers in the wrong order.
-    pub fn exchange_walked(&self, buffer: &mut Chunks<Entry<M, S>>, waker: Option<&Waker>) -> Exchange {
-        let exchanged = self.exchange_if(buffer, waker, |signals| signals == 0);
+    ///
+    /// A receiver whose incarnation does not live here any more finds [`Exchange::Unwalked`] and is not parked.
+    pub fn exchange_walked(
+        &self,
+        incarnation: u64,
+        buffer: &mut Chunks<Entry<M, S>>,
+        waker: Option<&Waker>,
+    ) -> Exchange {
+        let exchanged = self.exchange_if(buffer, waker, Some(incarnation), |signals| signals == 0);
         if exchanged == Exchange::Unwalked {
             self.wake_task();
         }
@@ -321,6 +323,7 @@ impl<M, S> Intake<M, S> {
         &self,
         buffer: &mut Chunks<Entry<M, S>>,
         waker: Option<&Waker>,
+        of: Option<u64>,
         may_take: impl FnOnce(usize) -> bool,
     ) -> Exchange {
         debug_assert!(
@@ -328,9 +331,12 @@ impl<M, S> Intake<M, S> {
             "the buffer given in exchange must be empty, or its entries would lose their place"
         );
         if self.is_policed() {
-            return self.exchange_one(buffer, waker, may_take(1));
+            return self.exchange_one(buffer, waker, of, may_take(1));
         }
         let mut shared = self.shared.lock();
+        if shared.is_strange(of) {
+            return Exchange::Unwalked;
+        }
         if let Some(walked) = Aside::take_walked(&mut shared.aside) {
             drop(shared);
             *buffer = walked;
@@ -473,15 +479,21 @@ impl<M, S> Intake<M, S> {
     /// Makes the seat live with this incarnation. Answers whether it was waiting or vacant.
     pub fn open(&self, incarnation: u64) -> bool {
         let mut shared = self.shared.lock();
-        let may_open = matches!(shared.state, State::Waiting | State::Vacant);
+        let may_open = shared.may_open();
         if may_open {
             shared.state = State::Live(incarnation);
         }
         may_open
     }
 
+    /// Whether the seat is waiting or vacant, so that [`open`](Self::open) would make it live.
+    pub fn may_open(&self) -> bool {
+        self.shared.lock().may_open()
+    }
+
     /// Ends the incarnation that lives here: the seat becomes vacant (`None`) or closed for good (`Some(reason)`).
-    /// Everything that was accepted and not received is returned; the wakers are dropped.
+    /// Everything that was accepted and not received is returned. A receive that is parked with a waker of its own is woken,
+    /// to find out; the task's waker is dropped.
     pub fn close(&self, for_good: Option<ExitReason>) -> Leftover<M, S> {
         let end = for_good.map_or(State::Vacant, |reason| State::Closed(Box::new(reason)));
         let mut shared = self.shared.lock();
@@ -495,12 +507,12 @@ impl<M, S> Intake<M, S> {
         self.signals.store(0, Ordering::Release);
         self.note_close();
         shared.task_parked = false;
-        let wakers = (shared.task.take(), shared.receive.take());
+        let (task, receive) = (shared.task.take(), shared.receive.take());
         let ruled = shared.rules.as_mut().map(|rules| rules.close());
         drop(shared);
-        drop(wakers);
+        drop(task);
         let (ruled, waiting) = ruled.unwrap_or_default();
-        waiting.into_iter().for_each(Waker::wake);
+        waiting.into_iter().chain(receive).for_each(Waker::wake);
         Leftover::new(aside, fresh, ruled)
     }
 
@@ -572,8 +584,17 @@ impl<M, S> Shared<M, S> {
         mem::replace(&mut self.receive, receive)
     }
 
+    fn may_open(&self) -> bool {
+        matches!(self.state, State::Waiting | State::Vacant)
+    }
+
     fn is_live(&self, wanted: u64) -> bool {
         matches!(self.state, State::Live(incarnation) if incarnation == wanted)
+    }
+
+    /// Whether a receiver of that incarnation has nothing to look for here any more.
+    fn is_strange(&self, of: Option<u64>) -> bool {
+        of.is_some_and(|incarnation| !self.is_live(incarnation))
     }
 
     fn unpark(&mut self) -> Option<Waker> {

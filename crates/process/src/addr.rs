@@ -56,10 +56,15 @@ impl<M: Send + 'static> Addr<M> {
     /// OTP's send to the dead succeeds silently; [`cast`](Self::cast) does (`docs/deviations.md`, DEV-02).
     ///
     /// # Cost
-    /// One short lock; a wake if the receiver waits; a look at the coarse clock if nothing else waited.
+    /// One short lock; a wake if the receiver waits; a look at the coarse clock if nothing else waited,
+    /// once per poll if a process sends.
     pub fn send(&self, message: M) -> Result<(), SendError<M>> {
         let core = &self.0.core;
-        self.0.intake.push_watched(message, || core.uptime(), |waiting| dead_letters::flooded::<M>(core.pid(), waiting))
+        self.0.intake.push_watched(
+            message,
+            || core.uptime_of_poll(),
+            |waiting| dead_letters::flooded::<M>(core.pid(), waiting),
+        )
     }
 
     /// Sends a message and does not ask what becomes of it (OTP: A12, F14).

@@ -34,7 +34,7 @@ use std::{fmt, sync::Arc};
 /// | the alias | `send`, `cast` | the message |
 /// |---|---|---|
 /// | in force when the message is received | queued | is received, in order with all others of its sender |
-/// | ended by then | queued | is dropped by the receiver |
+/// | ended by then | queued | is dropped by the receiver; a caller in it hears `NoReply` at once |
 /// | of a process that has ended | refused | comes back |
 ///
 /// ```

@@ -31,10 +31,11 @@ pub struct NodeBuilder {
 
 impl NodeBuilder {
     /// Shows every message that was sent and that nobody will receive to this hook: dropped by a mailbox's policy, refused
-    /// by its bound, or left behind by a process that ended.
+    /// by its bound or because it drains, sent through an alias that had ended, or left behind by a process that ended.
     ///
-    /// It runs in the thread that caused the drop, outside of every lock, and should be quick; it may send. Its panics are
-    /// caught: what is observed does not fail with its observer. Without a hook nothing is computed for one.
+    /// It runs in the thread that caused the drop, outside of every lock, and should be quick. It may send; what that costs in
+    /// turn, as in a full mailbox, is counted and not shown. Its panics are caught: what is observed does not fail with its
+    /// observer. Without a hook nothing is computed for one.
     pub fn dead_letters(mut self, hook: impl Fn(&DeadLetter<'_>) + Send + Sync + 'static) -> Self {
         self.dead_letters = Some(Arc::new(hook));
         self

@@ -42,12 +42,22 @@ pub struct Call<'a, M: Send + 'static, T: Send + 'static, F> {
     within: Option<Duration>,
     until: Option<Instant>,
     timer: Option<Timer>,
+    /// Whether its seat knows that it waits for a clock.
+    is_early: bool,
     pending: Option<Pending<T>>,
 }
 
 impl<'a, M: Send + 'static, T: Send + 'static, F: FnOnce(Reply<T>) -> M> Call<'a, M, T, F> {
     pub(crate) fn new(to: &'a Addr<M>, request: F) -> Self {
-        Self { to, request: Some(request), within: Some(CALL_TIMEOUT), until: None, timer: None, pending: None }
+        Self {
+            to,
+            request: Some(request),
+            within: Some(CALL_TIMEOUT),
+            until: None,
+            timer: None,
+            is_early: false,
+            pending: None,
+        }
     }
 
     /// Waits this long, counted from the first poll, instead of [`CALL_TIMEOUT`]. Zero asks for an answer that is there
@@ -96,12 +106,14 @@ impl<'a, M: Send + 'static, T: Send + 'static, F: FnOnce(Reply<T>) -> M> Call<'a
 
     /// The node whose clock counts. A seat that was never started has none: the limit starts to run at its first start,
     /// which nudges this call. If there never is one, the queue is dropped, and so the call answered.
-    pub(crate) fn node(&self) -> Option<&'a Node> {
+    pub(crate) fn node(&mut self) -> Option<&'a Node> {
         let core = &self.to.seat().core;
-        if core.node().is_none() {
+        if core.node().is_none() && !self.is_early {
+            let slot = self.pending.as_ref().and_then(Pending::settle);
             let mut life = core.life.lock();
-            if core.node().is_none() {
-                life.rows().early_calls.extend(self.pending.as_ref().and_then(Pending::settle));
+            if let (None, Some(slot)) = (core.node(), slot) {
+                life.rows().early_calls.push(slot);
+                self.is_early = true;
             }
         }
         core.node()

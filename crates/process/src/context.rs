@@ -7,6 +7,7 @@
 //! What the signals do on the other side (`life.rs`).
 
 use crate::addr::Addr;
+use crate::current;
 use crate::life::{Life, Link, Obligations};
 use crate::monitor::MonitorOptions;
 use crate::node::Node;
@@ -33,7 +34,8 @@ pub type Ended = Result<(), ExitReason>;
 /// A process seen from inside. It is given to the process's body, by value.
 ///
 /// Its receives belong to the process's own task. When the process has ended, a context that was moved elsewhere is
-/// inert: receives wait for ever and signals go nowhere.
+/// inert: receives wait for ever and signals go nowhere. What it had taken and not received is dropped, and callers in it
+/// hear the exit reason: at once if a receive is waiting there, else when it is polled or dropped.
 pub struct Context<M: Send + 'static> {
     pub(crate) seat: Arc<Seat<M>>,
     pub(crate) inbox: Inbox<M, Signal>,
@@ -231,7 +233,9 @@ impl<M: Send + 'static> Context<M> {
         let ready = start::prepare(self.node(), &seat).expect("a fresh seat can be started");
         let child = Peer { pid: ready.pid, seat: Arc::clone(&seat) as Arc<dyn AnySeat> };
         let body = Box::pin(body(ready.context(&seat)));
-        row(&mut self.seat.core.life.lock(), child);
+        if let Some(mut life) = self.life() {
+            row(&mut life, child);
+        }
         let birth = Birth { parent: Some(self.me()), ..Birth::default() };
         ready.launch(&seat, body, birth, kin);
         Addr::new(seat)
@@ -286,6 +290,18 @@ impl<M: Send + 'static> Context<M> {
         peer.pid != self.pid && std::ptr::addr_eq(Arc::as_ptr(&peer.seat), Arc::as_ptr(&self.seat))
     }
 
+    /// Drops what this receiver had taken when its process ended without it. Whoever waits for an answer hears why.
+    pub(crate) fn bury(&self, mut rest: Inbox<M, Signal>) {
+        if rest.is_empty() {
+            return;
+        }
+        current::run_ending(self.pid, &self.seat.core.why_vacant(), || {
+            while let Some(entry) = rest.take_next() {
+                self.seat.bury(entry);
+            }
+        });
+    }
+
     // Timers.
 
     /// Sends `message` to this process after that time, unless it has ended by then (OTP: A14).
@@ -323,10 +339,8 @@ impl<M: Send + 'static> Drop for Context<M> {
     fn drop(&mut self) {
         self.seat.intake.note_inspected(self.inbox.take_inspected());
         // What this receiver took and did not use goes back to the seat, where the exit protocol drops it in its turn.
-        let late = self.seat.intake.give_back(self.pid.generation(), std::mem::take(&mut self.inbox));
-        let mut late = late.unwrap_or_default();
-        while let Some(entry) = late.take_next() {
-            self.seat.bury(entry);
+        if let Some(late) = self.seat.intake.give_back(self.pid.generation(), std::mem::take(&mut self.inbox)) {
+            self.bury(late);
         }
     }
 }

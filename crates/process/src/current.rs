@@ -8,21 +8,27 @@
 //! # States
 //! *Running*: dropped replies are parked here until the poll's verdict is known. *Settled(answer)*: they are answered at
 //! once. With the exit reason while a dead process's leftovers are dropped (by then names are released and its future is
-//! gone); with the refusal while a mailbox drops what its policy does not keep.
+//! gone); with the refusal while a mailbox drops what its policy does not keep; with "no reply" for what came through an alias
+//! that had ended.
 
 use crate::reply::{CallError, Settle};
-use freeboard_mailbox::{Refused, sync::thread_local};
+use freeboard_mailbox::sync::thread_local;
 use freeboard_signal::{ExitReason, Pid};
 use std::{
     cell::{Cell, RefCell},
     sync::Arc,
     task::Waker,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 thread_local! {
     #[allow(clippy::missing_const_for_thread_local, reason = "loom's macro of this name knows no const")]
-    static CURRENT: Ambient = Ambient { frame: RefCell::new(None), any_parked: Cell::new(false) };
+    static CURRENT: Ambient = Ambient {
+        frame: RefCell::new(None),
+        any_parked: Cell::new(false),
+        showing: Cell::new(false),
+        reading: Cell::new(Reading::Outside),
+    };
 }
 
 /// The cell of one thread.
@@ -30,6 +36,19 @@ struct Ambient {
     frame: RefCell<Option<Frame>>,
     /// Whether the frame holds a reply: asked after each message, so it is a look without the borrow.
     any_parked: Cell<bool>,
+    /// Whether a dead letter is being shown: what that costs in turn is not shown, or it might never end.
+    showing: Cell<bool>,
+    /// The coarse clock, as this poll has read it.
+    reading: Cell<Reading>,
+}
+
+/// Whether a poll has read its node's coarse clock, which it does once at most. Nodes are told apart by their number.
+#[derive(Clone, Copy)]
+enum Reading {
+    /// No process is being polled.
+    Outside,
+    Unread(u32),
+    Read(u32, Duration),
 }
 
 /// What is known of the process on this thread.
@@ -97,17 +116,27 @@ pub(crate) fn run_ending<T>(pid: Pid, reason: &ExitReason, work: impl FnOnce() -
     settled(Some(pid), false, CallError::Exited(reason.clone()), work)
 }
 
-/// Runs `work`, which drops messages that a mailbox does not keep: replies in them are answered with the refusal, whoever
-/// is being polled on this thread.
-pub(crate) fn run_dropping<T>(why: Refused, work: impl FnOnce() -> T) -> T {
+/// Runs `work`, which drops messages that a mailbox does not keep: replies in them are answered with this, whoever is being
+/// polled on this thread.
+pub(crate) fn run_dropping<T>(answer: CallError, work: impl FnOnce() -> T) -> T {
     // A thread that is itself going away has no frame any more.
     let around = CURRENT.try_with(|current| {
         // A destructor may block where its dropper may.
         current.frame.borrow().as_ref().map_or((None, true), |frame| (frame.pid, frame.own_thread))
     });
     match around {
-        Ok((pid, own_thread)) => settled(pid, own_thread, CallError::Refused(why), work),
+        Ok((pid, own_thread)) => settled(pid, own_thread, answer, work),
         Err(_) => work(),
+    }
+}
+
+/// Runs `show`, which shows a dead letter and does not panic, unless one is being shown on this thread.
+pub(crate) fn show_one(show: impl FnOnce()) {
+    let set = |on| CURRENT.try_with(|current| current.showing.replace(on));
+    // A thread that is itself going away has no cell any more, and so no guard.
+    if let Ok(false) = set(true) {
+        show();
+        let _was_set = set(false);
     }
 }
 
@@ -120,6 +149,21 @@ fn settled<T>(pid: Option<Pid>, own_thread: bool, answer: CallError, work: impl 
 #[cfg(feature = "blocking")]
 pub(crate) fn may_block() -> bool {
     CURRENT.with(|current| current.frame.borrow().as_ref().is_none_or(|frame| frame.own_thread))
+}
+
+/// What `read` says, or what it said before in this poll, if a process of that node is being polled.
+pub(crate) fn reading(node: u32, read: impl FnOnce() -> Duration) -> Duration {
+    CURRENT
+        .try_with(|current| match current.reading.get() {
+            Reading::Read(known, time) if known == node => time,
+            Reading::Unread(known) if known == node => {
+                let time = read();
+                current.reading.set(Reading::Read(node, time));
+                time
+            }
+            _ => read(),
+        })
+        .unwrap_or_default()
 }
 
 /// The process being polled on this thread.
@@ -205,6 +249,9 @@ fn within<T>(frame: Frame, work: impl FnOnce() -> T) -> Turn<T> {
 fn swap(frame: Option<Frame>) -> Option<Frame> {
     CURRENT.with(|current| {
         current.any_parked.set(frame.as_ref().is_some_and(|frame| !frame.parked.is_empty()));
+        // A thread of a process's own is in its frame for all its life, and has no waker of the task's.
+        let polled = frame.as_ref().filter(|frame| frame.waker.is_some()).and_then(|frame| frame.pid);
+        current.reading.set(polled.map_or(Reading::Outside, |pid| Reading::Unread(pid.node())));
         std::mem::replace(&mut *current.frame.borrow_mut(), frame)
     })
 }

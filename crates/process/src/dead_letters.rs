@@ -9,6 +9,7 @@
 //! # Invariants
 //! * The hook runs outside of every lock, and its panics concern nobody.
 //! * It sees a message before its destructor runs.
+//! * What it sends and nobody receives is counted and not shown: a hook never runs inside of itself.
 //! * Without a hook nothing is computed for one.
 //!
 //! # Not here
@@ -16,6 +17,7 @@
 
 use crate::current;
 use crate::node::Node;
+use crate::reply::CallError;
 use crate::seat::Seat;
 use crate::sync::{AtomicU64, Ordering};
 use crate::task::quietly;
@@ -80,7 +82,8 @@ impl<M: Send + 'static> Undertaker<M> {
         let ended = || current::pid().and_then(|pid| seat.core.own(pid));
         let to = if cause == Dropped::Exited { ended() } else { seat.core.pid() };
         let tag = tag.and_then(|tag| self.tags.get(tag as usize).copied());
-        quietly(|| hook(&DeadLetter { to, message_type: type_name::<M>(), tag, cause, message }));
+        let letter = DeadLetter { to, message_type: type_name::<M>(), tag, cause, message };
+        current::show_one(|| quietly(|| hook(&letter)));
     }
 
     /// One event for a burst of drops.
@@ -101,7 +104,7 @@ impl<M: Send + 'static> freeboard_mailbox::Undertaker<M> for Undertaker<M> {
     fn bury(&self, message: M, why: Dropped, tag: Option<u32>) {
         self.show(&message, why, tag);
         match why.refused() {
-            Some(refused) => current::run_dropping(refused, || quietly(|| drop(message))),
+            Some(refused) => current::run_dropping(CallError::Refused(refused), || quietly(|| drop(message))),
             None => quietly(|| drop(message)),
         }
     }

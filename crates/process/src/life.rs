@@ -98,6 +98,8 @@ pub(crate) struct Admitted {
 pub(crate) enum Applied {
     /// Nothing that the process could receive.
     Nothing,
+    /// Nothing either; what the signal carried may be user data, so it is dropped outside the lock.
+    Ignored(ExitReason),
     /// An event, at the signal's place in the queue.
     Event(Event<std::convert::Infallible>),
     /// An event that stands ahead of ordinary messages.
@@ -144,7 +146,7 @@ impl Life {
             Signal::Exit { from, reason, through } => {
                 match through.map_or(Some(false), |through| self.exit_way(through)) {
                     Some(ahead) => self.exit_signal(Exit::new(from, reason), ahead),
-                    None => Applied::Nothing,
+                    None => Applied::Ignored(reason),
                 }
             }
             Signal::ParentExit { from, reason } => match self.parent() {
@@ -152,17 +154,17 @@ impl Life {
                     parent.linked = false;
                     self.exit_signal(Exit::of_link(from, reason), false)
                 }
-                _ => Applied::Nothing,
+                _ => Applied::Ignored(reason),
             },
             Signal::LinkExit { from, links, reason } => {
-                let Some(rows) = &mut self.rows else { return Applied::Nothing };
+                let Some(rows) = &mut self.rows else { return Applied::Ignored(reason) };
                 match rows.links.get(&from) {
                     Some(link) if link.tokens.iter().any(|token| links.contains(token)) => {
                         let ahead = link.priority;
                         rows.links.remove(&from);
                         self.exit_signal(Exit::of_link(from, reason), ahead)
                     }
-                    _ => Applied::Nothing,
+                    _ => Applied::Ignored(reason),
                 }
             }
             Signal::Link { link, peer } => {
@@ -190,7 +192,7 @@ impl Life {
                     let ahead = row.priority;
                     placed(Event::Down(Box::new(row.into_down(monitor, reason))), ahead)
                 }
-                None => Applied::Nothing,
+                None => Applied::Ignored(reason),
             },
         }
     }
@@ -222,7 +224,10 @@ impl Life {
     }
 
     fn fatal(&mut self, reason: ExitReason) -> Applied {
-        self.end(reason);
+        if self.doom.is_some() {
+            return Applied::Ignored(reason);
+        }
+        self.doom = Some(Box::new(reason));
         Applied::Fatal
     }
 }
@@ -283,6 +288,51 @@ impl Obligations {
     pub(crate) fn fail(&mut self, error: StartError) {
         if let Some(ack) = self.ack.take() {
             ack.answer(Err(error));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! What a signal carries and nobody gets comes back, to be dropped without the lock.
+    use super::*;
+    use std::sync::Weak;
+
+    /// A reason of the user's own, and whether it is still there.
+    fn reason() -> (ExitReason, Weak<str>) {
+        let text: Arc<str> = "a user's".into();
+        let there = Arc::downgrade(&text);
+        (ExitReason::from(Mine(text)), there)
+    }
+
+    #[derive(Debug)]
+    struct Mine(Arc<str>);
+
+    impl std::fmt::Display for Mine {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str(&self.0)
+        }
+    }
+
+    impl std::error::Error for Mine {}
+
+    #[test]
+    fn a_reason_that_nobody_gets_is_not_dropped_by_the_rules() {
+        let (from, monitor) = (Pid::new(0, 1, 1), Ref::new(0, 1));
+        let signals: [fn(Pid, Ref, ExitReason) -> Signal; 5] = [
+            |from, _, reason| Signal::Exit { from, reason, through: None },
+            |from, token, reason| Signal::LinkExit { from, links: vec![token], reason },
+            |from, _, reason| Signal::ParentExit { from, reason },
+            |_, monitor, reason| Signal::Down { monitor, reason },
+            |from, alias, reason| Signal::Exit { from, reason, through: Some(Through { alias, ahead: false }) },
+        ];
+        for make in signals {
+            // It is doomed already, and has neither links nor monitors nor aliases.
+            let mut life = Life::default();
+            life.end(ExitReason::Killed);
+            let (reason, there) = reason();
+            let came_to = life.on(make(from, monitor, reason));
+            assert!(there.upgrade().is_some(), "{came_to:?}");
         }
     }
 }

@@ -17,6 +17,7 @@
 use crate::context::Context;
 use crate::current;
 use crate::node::Node;
+use crate::seat::AnySeat;
 use crate::timer::{Action, Timer};
 use crate::wire::Signal;
 use freeboard_mailbox::{Event, Exchange, Hint, Inbox, Key, Marker, Message, Pattern, Search, Step, Tag};
@@ -369,14 +370,17 @@ impl<M: Send + 'static> Context<M> {
     /// # });
     /// ```
     pub fn marker(&mut self) -> Marker {
-        // What waits ahead of the queue is there already.
+        // What waits ahead of the queue is there already, and so is what only has to be walked to go there.
+        if self.seat.intake.has_signals() && current::is_polled(self.pid()) {
+            self.seat.walk();
+        }
         self.take_ahead();
         self.inbox.marker(self.seat.intake.marker())
     }
 
     /// Takes over the priority entries that were walked since the last receive.
     pub(crate) fn take_ahead(&mut self) {
-        if self.seat.core.lower_ahead() {
+        if self.seat.core.lower_ahead(self.pid().generation()) {
             self.inbox.put_ahead(self.seat.intake.take_ahead());
         }
     }
@@ -406,9 +410,14 @@ impl<M: Send + 'static> Context<M> {
         let mut until = None;
         loop {
             if !self.seat.core.is_calm(self.pid().generation()) {
-                // After a fatal signal this process receives nothing any more; its task ends when this poll is over. Nor
-                // does a context that outlived its process: the seat may be another one's by now.
-                if self.seat.core.is_doomed() || !self.seat.core.is_living(self.pid().generation()) {
+                // A context that outlived its process receives nothing any more: the seat may be another one's by now.
+                if !self.seat.core.is_living(self.pid().generation()) {
+                    let rest = std::mem::take(&mut self.inbox);
+                    self.bury(rest);
+                    return Look::Yielded;
+                }
+                // Nor does a process after a fatal signal; its task ends when this poll is over.
+                if self.seat.core.is_doomed() {
                     return Look::Yielded;
                 }
                 self.take_ahead();
@@ -435,25 +444,19 @@ impl<M: Send + 'static> Context<M> {
                 {
                     continue;
                 }
-                Step::Pause => {
-                    if let Some(waker) = waker {
-                        waker.wake_by_ref();
-                    }
-                    return Look::Yielded;
-                }
+                Step::Pause => return Self::give_way(waker),
                 Step::Empty => {}
             }
             // Something that is held back is handed out if nothing newer waits; then there is nothing to park for.
             let held_back = find.is_held_back(&self.inbox);
             match self.refill(waker.filter(|_| !held_back)) {
                 Exchange::Walked | Exchange::Fresh(_) => {}
+                // It has ended in this very moment, which can happen to a context elsewhere only: the next round says so.
+                Exchange::Unwalked if !self.seat.core.is_living(self.pid().generation()) => {}
                 Exchange::Dropped(passed) if passed < *budget => *budget -= passed,
                 Exchange::Dropped(_) => {
                     *budget = 0;
-                    if let Some(waker) = waker {
-                        waker.wake_by_ref();
-                    }
-                    return Look::Yielded;
+                    return Self::give_way(waker);
                 }
                 Exchange::Empty | Exchange::Unwalked | Exchange::Drained if held_back => {
                     let Some(event) = find.take_held_back(&mut self.inbox) else { return Look::Parked };
@@ -468,6 +471,14 @@ impl<M: Send + 'static> Context<M> {
         }
     }
 
+    /// Others have their turn before the look goes on.
+    fn give_way(waker: Option<&Waker>) -> Look<Event<M>> {
+        if let Some(waker) = waker {
+            waker.wake_by_ref();
+        }
+        Look::Yielded
+    }
+
     /// Tells the intake what was received and looked at, for those who ask from outside.
     fn note(&mut self) {
         self.seat.intake.note_handled(u64::from(std::mem::take(&mut self.unnoted)));
@@ -477,12 +488,13 @@ impl<M: Send + 'static> Context<M> {
     /// Exchanges the buffer, which is used up, for what the intake holds, or parks `waker` there.
     fn refill(&mut self, waker: Option<&Waker>) -> Exchange {
         self.note();
-        let own_task = current::is_polled(self.pid());
+        let pid = self.pid();
+        let own_task = current::is_polled(pid);
         let buffer = self.inbox.spare();
         let exchanged = if own_task {
             self.seat.intake.exchange(buffer, waker)
         } else {
-            self.seat.intake.exchange_walked(buffer, waker)
+            self.seat.intake.exchange_walked(pid.generation(), buffer, waker)
         };
         if matches!(exchanged, Exchange::Fresh(signals) if signals > 0) {
             self.seat.apply(buffer);

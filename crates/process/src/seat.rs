@@ -20,8 +20,10 @@
 //! # Not here
 //! What the task does with all this (`task.rs`), and the end of an incarnation (`exit.rs`).
 
+use crate::current;
 use crate::life::{Admitted, Applied, Life};
 use crate::node::Node;
+use crate::reply::CallError;
 use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
 use crate::task::quietly;
 use crate::wire::{Peer, Signal};
@@ -101,7 +103,7 @@ impl<M: Send + 'static> Seat<M> {
         let mut life = self.core.life.lock();
         let mut doomed = false;
         // Refused messages are user data, so they are dropped after the lock is released; and nobody is told under it.
-        let (mut ahead, mut refused, mut ended) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut ahead, mut refused, mut ended, mut ignored) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for entry in buffer.iter_mut() {
             match entry {
                 Entry::Event(_) | Entry::Gone => {}
@@ -118,6 +120,7 @@ impl<M: Send + 'static> Seat<M> {
                     let Entry::Signal(signal) = std::mem::replace(entry, Entry::Gone) else { continue };
                     match life.on(*signal) {
                         Applied::Nothing => {}
+                        Applied::Ignored(reason) => ignored.push(reason),
                         Applied::Event(event) => *entry = Entry::Event(typed(event)),
                         Applied::Ahead(event) => ahead.push(Entry::Event(typed(event))),
                         Applied::Fatal => {
@@ -129,12 +132,14 @@ impl<M: Send + 'static> Seat<M> {
             }
         }
         drop(life);
+        ignored.into_iter().for_each(|reason| quietly(|| drop(reason)));
         for (monitor, row) in ended {
             row.peer.signal(Signal::Demonitor { monitor });
         }
         for entry in refused {
             if let Entry::Aliased(aliased) = entry {
-                self.intake.bury(aliased.message, Dropped::Alias);
+                // Its caller need not wait for the verdict of a handler that has never seen it.
+                current::run_dropping(CallError::NoReply, || self.intake.bury(aliased.message, Dropped::Alias));
             }
         }
         if !ahead.is_empty() {
@@ -250,6 +255,11 @@ impl Core {
         self.node().map(Node::uptime)
     }
 
+    /// The same, read once in a poll of a process: for what may happen once per message.
+    pub(crate) fn uptime_of_poll(&self) -> Option<Duration> {
+        self.node().map(|node| current::reading(node.pid().node(), || node.uptime()))
+    }
+
     /// That identity, if it is one of this seat's.
     pub(crate) fn own(&self, pid: Pid) -> Option<Pid> {
         (self.pid_of(pid.generation()) == Some(pid)).then_some(pid)
@@ -335,6 +345,13 @@ impl Core {
             .then(|| self.life.lock().doom().unwrap_or(ExitReason::NoProc))
     }
 
+    /// Why the last incarnation has ended; `NoProc` when another one lives here already.
+    pub(crate) fn why_vacant(&self) -> ExitReason {
+        let life = self.life.lock();
+        let doom = if self.standing.load(Ordering::Acquire) >> FLAGS == 0 { life.doom() } else { None };
+        doom.unwrap_or(ExitReason::NoProc)
+    }
+
     pub(crate) fn is_handling(&self) -> bool {
         self.handling.load(Ordering::Relaxed) != 0
     }
@@ -344,13 +361,11 @@ impl Core {
         self.handling.store(usize::from(on), Ordering::Relaxed);
     }
 
-    /// Whether priority entries wait for the receiver, who takes them now.
-    pub(crate) fn lower_ahead(&self) -> bool {
-        let waits = self.standing.load(Ordering::Acquire) & AHEAD != 0;
-        if waits {
-            self.standing.fetch_and(!AHEAD, Ordering::AcqRel);
-        }
-        waits
+    /// Whether priority entries wait for the receiver of that incarnation, who takes them now.
+    pub(crate) fn lower_ahead(&self, incarnation: u64) -> bool {
+        let lowered =
+            |standing: u64| (standing >> FLAGS == incarnation && standing & AHEAD != 0).then_some(standing & !AHEAD);
+        self.standing.fetch_update(Ordering::AcqRel, Ordering::Acquire, lowered).is_ok()
     }
 
     fn raise(&self, flag: u64) {

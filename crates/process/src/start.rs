@@ -216,6 +216,10 @@ impl Ready {
         kin: Kin,
         task: impl FnOnce(Peer) -> Task,
     ) -> bool {
+        // Or this would replace the state of whoever lives there. Starts on one seat do not race: its owner makes them.
+        if !seat.intake.may_open() {
+            return false;
+        }
         let mut life = Life::default();
         let Birth { parent, supervision, ack, dependents } = birth;
         if parent.is_some() || supervision.is_some() || ack.is_some() {

@@ -14,11 +14,11 @@ use crate::executor::Service;
 use crate::node::Node;
 use crate::reply::Settle;
 use crate::sync::Mutex;
+use crate::task::quietly;
 use std::{
     collections::BTreeMap,
     fmt,
     future::Future,
-    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, Waker},
@@ -174,7 +174,7 @@ impl Future for TimerService {
                 drop(queue);
                 for action in due {
                     // A message that finds its process dead is dropped here, and its destructor is user code.
-                    let _caught = catch_unwind(AssertUnwindSafe(|| action.fire()));
+                    quietly(|| action.fire());
                 }
                 continue;
             }

@@ -33,6 +33,18 @@ pub(super) struct Books<M> {
     oldest: AtomicU64,
 }
 
+/// A mailbox without a policy looks at its depth once per so many entries.
+const FLOOD_STEP: u64 = 1024;
+
+/// Whether too much waits in a mailbox without a policy.
+#[derive(Debug, Default)]
+pub(super) struct Flood {
+    /// Whether a flood was announced and is not over.
+    announced: bool,
+    /// How many steps of [`FLOOD_STEP`] there were when it was looked for last; the lower half tells a change.
+    steps: u16,
+}
+
 /// No time was told.
 pub(super) const UNSET: u32 = 0;
 
@@ -250,9 +262,15 @@ impl<M, S> Intake<M, S> {
         }
     }
 
-    /// How many wait, if a flood begins now. Under the lock.
+    /// How many wait, if a flood begins now that so many were pushed. Under the lock.
+    pub(super) fn look_for_flood(&self, pushed: u64, flood: &mut Flood) -> Option<usize> {
+        let steps = (pushed / FLOOD_STEP) as u16;
+        let is_due = std::mem::replace(&mut flood.steps, steps) != steps;
+        if is_due { self.begins_a_flood(&mut flood.announced) } else { None }
+    }
+
     #[cold]
-    pub(super) fn look_for_flood(&self, flooded: &mut bool) -> Option<usize> {
+    fn begins_a_flood(&self, flooded: &mut bool) -> Option<usize> {
         let depth = self.note_depth();
         *flooded = *flooded && depth > HIGH_WATER / 2;
         let begins = !*flooded && depth >= HIGH_WATER;

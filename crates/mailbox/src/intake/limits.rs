@@ -185,9 +185,10 @@ impl<M, S> Intake<M, S> {
     }
 
     /// A push into a mailbox that has rules, with or without a permit, which is used up. `since` stamps a queue of the first
-    /// kind that turned non-empty.
+    /// kind that turned non-empty. Answers how many wait, if that is a flood, as [`look_for_flood`](Self::look_for_flood)
+    /// does.
     #[cold]
-    pub(super) fn push_ruled(&self, message: M, permit: bool, since: u32) -> Result<(), SendError<M>> {
+    pub(super) fn push_ruled(&self, message: M, permit: bool, since: u32) -> Result<Option<usize>, SendError<M>> {
         loop {
             let meta = self.policing().map(|policing| policing.meta(&message));
             let mut guard = self.shared.lock();
@@ -230,6 +231,9 @@ impl<M, S> Intake<M, S> {
             self.count_arrival();
             self.lose(usize::from(victim.is_some()));
             let announced = rules.announcement(self.note_depth());
+            // Rules without a policy are there for permits or a drain only.
+            let is_watched = !permit && rules.policed.is_none() && rules.alarm.is_none();
+            let flood = if is_watched { self.look_for_flood(shared.pushed, &mut shared.flood) } else { None };
             if let Some(policed) = &rules.policed {
                 self.books().note_oldest(policed.oldest_stamp());
             }
@@ -240,7 +244,7 @@ impl<M, S> Intake<M, S> {
             wake.into_iter().chain(granted).for_each(Waker::wake);
             victim.into_iter().for_each(|victim| self.bury_lost(victim));
             self.announce(announced);
-            return Ok(());
+            return Ok(flood);
         }
     }
 
@@ -250,12 +254,16 @@ impl<M, S> Intake<M, S> {
         &self,
         buffer: &mut Chunks<Entry<M, S>>,
         waker: Option<&Waker>,
+        of: Option<u64>,
         may_walk: bool,
     ) -> Exchange {
         let now = self.policing().map_or(0, |policing| policing.now());
         let mut victims = Vec::new();
         let mut guard = self.shared.lock();
         let shared = &mut *guard;
+        if shared.is_strange(of) {
+            return Exchange::Unwalked;
+        }
         if let Some(walked) = Aside::take_walked(&mut shared.aside) {
             drop(guard);
             *buffer = walked;

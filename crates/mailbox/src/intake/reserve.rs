@@ -56,7 +56,7 @@ impl<M, S> Intake<M, S> {
     /// # Errors
     /// The seat is closed or vacant; the message comes back.
     pub fn push_reserved(&self, message: M) -> Result<(), SendError<M>> {
-        self.push_ruled(message, true, UNSET)
+        self.push_ruled(message, true, UNSET).map(drop)
     }
 
     /// Gives up a permit. Who waits for room first gets it.

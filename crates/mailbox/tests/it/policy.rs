@@ -196,7 +196,7 @@ fn a_receiver_elsewhere_leaves_a_signal_to_the_task_and_wakes_it() {
     ruled.send_many(1);
     assert_eq!(task.rung(), 1);
     let own_waker = Waker::from(Arc::clone(&own));
-    let exchange = |ruled: &mut Ruled| ruled.intake.exchange_walked(ruled.inbox.spare(), Some(&own_waker));
+    let exchange = |ruled: &mut Ruled| ruled.intake.exchange_walked(1, ruled.inbox.spare(), Some(&own_waker));
     assert_eq!(exchange(&mut ruled), Exchange::Unwalked);
     assert_eq!((task.rung(), own.rung()), (2, 0));
     ruled.walk();

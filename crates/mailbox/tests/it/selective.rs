@@ -1,7 +1,7 @@
 //! What a selective receive takes, and what it leaves where it was.
 
 use crate::support::{Letter, Mailbox, Mark, Signal, id_of, monitor, pid};
-use freeboard_mailbox::{Entry, Event, Key, Search, Step, Tag};
+use freeboard_mailbox::{Entry, Event, Inbox, Intake, Key, Message, Search, Step, Tag};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn int(id: u64, tag: u32, key: u64) -> Letter {
@@ -112,6 +112,46 @@ fn a_panic_in_a_predicate_loses_nothing() {
         assert!(received.is_err());
         assert_eq!(mailbox.receive(Search::key(Tag::new(0), Key::Int(3))), Some(3));
         assert_eq!(mailbox.drain(), [0, 1, 2, 4, 5]);
+    }
+}
+
+/// A message whose fourth instance has no answer to any question.
+struct Touchy(u64);
+
+impl Message for Touchy {
+    const TAGS: &'static [&'static str] = &["Even", "Odd"];
+
+    fn tag(&self) -> Tag<Self> {
+        Tag::new((self.0 % 2) as u32)
+    }
+
+    fn key(&self) -> Option<Key<'_>> {
+        assert_ne!(self.0, 3, "do not ask me");
+        Some(self.0.into())
+    }
+}
+
+#[test]
+fn a_key_that_panics_leaves_every_message_in_its_place() {
+    // Once on the way across and, after a search has left everything in the index, once there.
+    for left_before in [false, true] {
+        let (intake, mut inbox) = (Intake::<Touchy, ()>::new(), Inbox::new());
+        (0..6).for_each(|id| intake.push(Touchy(id)).expect("it is open"));
+        intake.exchange(inbox.spare(), None);
+        if left_before {
+            let mut nothing = Search::message_where(|_: &Touchy| false);
+            assert!(matches!(inbox.step(&mut nothing, &mut 100), Step::Empty));
+        }
+        let mut receive = |tag, key: u64| {
+            let mut search = Search::key(Tag::new(tag), key.into());
+            catch_unwind(AssertUnwindSafe(|| inbox.step(&mut search, &mut 100)))
+        };
+        assert!(matches!(receive(0, 4), Ok(Step::Found(Event::Message(Touchy(4))))), "nobody asks it for its key");
+        // It is asked again by whoever looks past it, and is in nobody's way otherwise.
+        assert!(receive(1, 5).is_err() && receive(1, 5).is_err());
+        assert!(matches!(receive(1, 1), Ok(Step::Found(Event::Message(Touchy(1))))));
+        let rest = std::iter::from_fn(|| inbox.pop()).filter_map(Event::message).map(|touchy| touchy.0);
+        assert!(rest.eq([0, 2, 3, 5]));
     }
 }
 

@@ -102,15 +102,21 @@ fn a_policed_mailbox_goes_by_its_own_clock() {
 
 #[test]
 fn a_flood_is_announced_whatever_else_comes_with_it() {
-    let intake: Intake<u64, ()> = Intake::new();
-    assert!(intake.open(1));
-    let announced = Cell::new(0);
-    // A timer's message with each of the others.
-    for n in 0..HIGH_WATER as u64 {
-        assert!(intake.push_watched(n, || None, |_| announced.set(announced.get() + 1)).is_ok());
-        assert!(intake.push_for(1, n).is_ok());
+    for reserves in [false, true] {
+        let intake: Intake<u64, ()> = Intake::new();
+        assert!(intake.open(1));
+        if reserves {
+            assert!(intake.try_reserve().is_ok());
+            intake.give_up_room();
+        }
+        let announced = Cell::new(0);
+        // A timer's message with each of the others.
+        for n in 0..HIGH_WATER as u64 {
+            assert!(intake.push_watched(n, || None, |_| announced.set(announced.get() + 1)).is_ok());
+            assert!(intake.push_for(1, n).is_ok());
+        }
+        assert_eq!(announced.get(), 1, "somebody reserved: {reserves}");
     }
-    assert_eq!(announced.get(), 1);
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! What happens at the intake while the process's task walks what it has taken out.
 
-use crate::overload::Time;
+use crate::overload::{Bell, Time};
 use freeboard_mailbox::{Entry, Event, Exchange, Intake, Policy};
 use freeboard_signal::{Down, ExitReason, Pid, Ref};
+use std::sync::Arc;
+use std::task::Waker;
 
 type Queue = Intake<u32, Ref>;
 
@@ -80,6 +82,30 @@ fn nobody_overtakes_a_walk() {
         taken.iter_mut().filter(|entry| matches!(entry, Entry::Signal(_))).for_each(|entry| *entry = Entry::Gone);
         intake.stage(taken);
         assert_eq!([before, receive(&intake)].concat(), [1, 2, 3]);
+    }
+}
+
+// OTP: A8
+#[test]
+fn a_receiver_of_an_incarnation_that_is_over_takes_nothing_and_waits_for_nothing() {
+    for policy in both_kinds() {
+        let intake = with_a_signal(policy, Ref::new(0, 7));
+        let (old, new) = (Arc::new(Bell::default()), Arc::new(Bell::default()));
+        let (old_waker, new_waker) = (Waker::from(Arc::clone(&old)), Waker::from(Arc::clone(&new)));
+        let mut inbox = freeboard_mailbox::Inbox::new();
+        drop(intake.close(None));
+        assert!(intake.open(2));
+        intake.register_task(&new_waker);
+        intake.push(4).expect("it is open");
+        assert_eq!(intake.exchange_walked(1, inbox.spare(), Some(&old_waker)), Exchange::Unwalked);
+        assert_eq!(receive(&intake), [4]);
+        // Nor does it take the place of the one who waits.
+        assert_eq!(intake.exchange(inbox.spare(), Some(&new_waker)), Exchange::Empty);
+        assert_eq!(intake.exchange_walked(1, inbox.spare(), Some(&old_waker)), Exchange::Unwalked);
+        let before = new.rung();
+        intake.push(5).expect("it is open");
+        assert!(old.rung() == 0 && new.rung() > before);
+        assert_eq!(receive(&intake), [5]);
     }
 }
 

@@ -2,7 +2,10 @@
 
 use crate::stepper::Stepper;
 use crate::support::{Journal, Notes, ended, incarnate, inside, oops, rest, seeds, settle, step_aside, threads, why};
-use freeboard_process::{Addr, Alias, AliasOptions, Context, Event, Launcher, Message, Node, Ref, Refused, Reply, Tag};
+use freeboard_process::{
+    Actor, Addr, Alias, AliasOptions, Context, Ended, Event, InitError, Launcher, Message, Node, Ref, Refused, Reply,
+    Tag, run_actor,
+};
 use std::time::Duration;
 
 // OTP: C15, D7
@@ -423,5 +426,50 @@ fn a_receive_by_alias_looks_at_arrivals_only() {
         })
         .await;
         assert_eq!(looks, [1, 2, 3]);
+    });
+}
+
+// OTP: C15, F16
+#[test]
+fn a_request_through_an_ended_alias_does_not_wait_for_the_handler_that_runs() {
+    /// Ends an alias, gives it away, and is busy for an hour.
+    struct Busy;
+    enum Job {
+        Begin(Reply<Alias<Job>>),
+        Ask(Reply<()>),
+    }
+    impl Actor for Busy {
+        type Msg = Job;
+        type Args = ();
+
+        async fn init((): (), _: &mut Context<Job>) -> Result<Self, InitError> {
+            Ok(Self)
+        }
+
+        async fn handle(&mut self, job: Job, cx: &mut Context<Job>) -> Ended {
+            match job {
+                Job::Begin(reply) => {
+                    let alias = cx.alias();
+                    cx.unalias(alias.reference());
+                    reply.send(alias);
+                    cx.sleep(Duration::from_secs(3600)).await;
+                }
+                Job::Ask(reply) => reply.send(()),
+            }
+            Ok(())
+        }
+    }
+    seeds(async |node| {
+        let busy = node.spawn(|cx| run_actor::<Busy>(|| (), cx));
+        let alias = busy.call(Job::Begin).await.unwrap();
+        let start = node.now();
+        let forward = node.spawn(async move |mut cx: Context<Reply<()>>| {
+            alias.cast(Job::Ask(cx.recv_message().await));
+            Ok(())
+        });
+        assert_eq!(why(&forward.call(|reply| reply).await), "NoReply");
+        assert_eq!(node.now(), start);
+        busy.kill();
+        settle(&node).await;
     });
 }

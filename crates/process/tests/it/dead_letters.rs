@@ -211,3 +211,29 @@ fn a_message_is_shown_before_its_destructor_runs() {
         },
     );
 }
+
+// OTP: A12
+#[test]
+fn what_a_hook_sends_and_nobody_receives_is_counted_and_not_shown() {
+    let bin: Arc<Mutex<Option<Addr<u32>>>> = Arc::default();
+    let shown = Journal::new();
+    let (to, journal) = (Arc::clone(&bin), shown.clone());
+    let hook = move |letter: &DeadLetter<'_>| {
+        journal.note((letter.cause, letter.message_type));
+        // The bin is full itself, so each letter costs another one.
+        let bin = to.lock().clone();
+        bin.into_iter().for_each(|bin| bin.cast(7));
+    };
+    with_hook(hook, async |node: Node| {
+        let full = Policy::bounded(1).drop_oldest();
+        let waits = async |_cx: Context<u32>| std::future::pending().await;
+        *bin.lock() = Some(node.spawn_with(full, waits).unwrap());
+        let bin = Arc::clone(&bin);
+        let process =
+            node.spawn_with(Policy::bounded(1), async |_cx: Context<&str>| std::future::pending().await).unwrap();
+        (0..4).for_each(|_| process.cast("x"));
+        assert_eq!(shown.take(), [(Dropped::Rejected, "&str"); 3]);
+        let bin = bin.lock().take().unwrap();
+        assert_eq!((bin.depth(), bin.stats().dropped(Dropped::Oldest)), (1, 2));
+    });
+}

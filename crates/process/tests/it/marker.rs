@@ -61,6 +61,28 @@ fn every_receive_form_leaves_what_is_older_than_its_mark() {
     });
 }
 
+// OTP: E8, E17
+#[test]
+fn a_priority_message_that_was_there_before_the_mark_is_older_whether_it_was_walked_or_not() {
+    seeds(async |node| {
+        let found = inside(&node, async |mut cx: Context<Letter>| {
+            let alias = cx.priority_alias();
+            alias.send_priority(letter(0)).unwrap();
+            step_aside().await;
+            alias.send_priority(letter(1)).unwrap();
+            let mark = cx.marker();
+            alias.send_priority(letter(2)).unwrap();
+            let mut found = Vec::new();
+            while let Some(letter) = cx.recv_message().since(mark).after(Duration::ZERO).await {
+                found.push(letter.id);
+            }
+            found
+        })
+        .await;
+        assert_eq!(found, [2]);
+    });
+}
+
 // OTP: E9
 #[test]
 fn several_marks_and_nested_waits_keep_out_of_each_others_way() {

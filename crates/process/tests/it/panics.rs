@@ -1,6 +1,6 @@
 //! User code that panics where the runtime runs it: destructors, payloads, `Display`; nobody else may be harmed.
 
-use crate::support::{Again, Journal, Notes, ended, inside, oops, settle, step_aside};
+use crate::support::{Again, Journal, Notes, ended, inside, oops, pause, seeds, settle, step_aside};
 use freeboard_process::{Addr, Birth, Context, ExitReason, Launch, Launcher, Node, Reply, Sim};
 use std::{cell::Cell, error::Error, fmt, sync::Arc, sync::OnceLock, time::Duration};
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -274,6 +274,42 @@ fn a_reason_that_panics_when_it_is_reported_still_reaches_every_observer() {
     assert_eq!(count, 1);
 }
 
+/// An error that panics when it is dropped.
+struct Grenade {
+    _pin: Bomb,
+}
+
+impl fmt::Debug for Grenade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Grenade")
+    }
+}
+
+impl fmt::Display for Grenade {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a grenade")
+    }
+}
+
+impl Error for Grenade {}
+
+// OTP: B7, D2
+#[test]
+fn a_reason_that_panics_in_drop_harms_nobody_whom_its_signal_does_not_concern() {
+    Sim::seed(1).run(async |node: Node| {
+        let heard = inside(&node, async |mut cx: Context<u32>| {
+            let (me, alias) = (cx.addr(), cx.alias());
+            assert!(cx.unalias(alias.reference()));
+            me.cast(1);
+            alias.exit(ExitReason::Error(Arc::new(Grenade { _pin: Bomb })));
+            me.cast(2);
+            step_aside().await;
+            vec![cx.recv_message().await, cx.recv_message().await]
+        });
+        assert_eq!(heard.await, [1, 2]);
+    });
+}
+
 // OTP: A3
 #[test]
 fn a_panicking_terminate_harms_no_neighbour() {
@@ -332,5 +368,20 @@ fn a_seat_that_comes_back_survives_messages_that_panic_in_drop() {
         assert!(matches!(addr.ended(), Some(ExitReason::NoProc)));
         let after = node.spawn(async |_cx: Context<()>| Ok(()));
         assert!(matches!(ended(&node, &after).await, ExitReason::Normal));
+    });
+}
+
+// OTP: A3, A14
+#[test]
+fn a_timer_that_finds_nobody_and_whose_message_panics_twice_does_not_stop_the_others() {
+    seeds(async |node| {
+        let (lend, borrowed) = tokio::sync::oneshot::channel();
+        let gone = node.spawn(async move |cx: Context<Shell>| {
+            drop(lend.send(cx));
+            Ok(())
+        });
+        ended(&node, &gone).await;
+        borrowed.await.unwrap().send_after(Duration::from_millis(1), Shell);
+        pause(&node, Duration::from_millis(5)).await;
     });
 }

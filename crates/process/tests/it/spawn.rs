@@ -1,10 +1,13 @@
 //! Being born: atomically linked or watched, with an identity of one's own.
 
 use crate::stepper::Stepper;
-use crate::support::{Journal, ended, idler, incarnate, inside, oops, seeds, settle, step_aside, threads, words};
+use crate::support::{
+    Journal, ended, idler, incarnate, inside, oops, pause, seeds, settle, step_aside, threads, why, words,
+};
 use freeboard_process::sync::{AtomicU64, Ordering};
-use freeboard_process::{Addr, Context, Event, ExitReason, Launcher, Node};
+use freeboard_process::{Addr, Birth, Context, Event, ExitReason, Launch, Launcher, Node, Reply};
 use std::time::Duration;
+use tokio::sync::oneshot;
 
 // OTP: A10
 #[test]
@@ -212,7 +215,12 @@ async fn heirloom(node: &Node) -> Heirloom {
                 return Err(ExitReason::Shutdown);
             }
             loop {
-                journal.note(cx.recv_message().await);
+                let n = cx.recv_message().await;
+                journal.note(n);
+                if n == 99 {
+                    cx.priority_alias().send_priority(100).unwrap();
+                    cx.sleep(Duration::from_millis(9)).await;
+                }
             }
         })
     });
@@ -263,5 +271,102 @@ fn a_context_that_outlives_its_process_changes_nothing_of_the_next_incarnation()
         node.exit(heir, oops("x"));
         settle(&node).await;
         assert!(!node.is_alive(heir), "the old context made the next incarnation trap exits");
+    });
+}
+
+// OTP: A8, E14
+#[test]
+fn a_context_that_outlives_its_process_takes_no_priority_message_of_the_next_incarnation() {
+    seeds(async |node| {
+        let Heirloom { mut old, launcher, heir, seen } = heirloom(&node).await;
+        launcher.addr().cast(99); // it makes a priority alias, sends through it, and sleeps
+        settle(&node).await;
+        let _mark = old.marker();
+        let monitor = old.monitor(&heir);
+        old.demonitor_flush(monitor);
+        pause(&node, Duration::from_secs(1)).await;
+        assert_eq!(seen.take(), [99, 100]);
+        node.kill(heir);
+        settle(&node).await;
+    });
+}
+
+// OTP: A8, B3
+#[test]
+fn a_context_that_outlives_its_process_ties_nobody_to_the_next_incarnation() {
+    seeds(async |node| {
+        let Heirloom { mut old, launcher, heir, .. } = heirloom(&node).await;
+        let before = node.seats();
+        for linked in [true, false] {
+            let idle = async |_cx: Context<()>| std::future::pending().await;
+            let child = if linked { old.spawn_link(idle) } else { old.spawn_monitor(idle).0 };
+            child.exit(oops("child"));
+            assert_eq!(ended(&node, &child).await.to_string(), "error: child");
+        }
+        settle(&node).await;
+        assert_eq!((node.seats(), launcher.addr().pid()), (before, Some(heir)), "a row keeps a dead child's seat");
+        node.kill(heir);
+        settle(&node).await;
+    });
+}
+
+// OTP: F16
+#[test]
+fn a_request_that_a_context_holds_elsewhere_is_answered_when_its_process_ends() {
+    seeds(async |node| {
+        for waits in [true, false] {
+            let (lend, borrowed) = oneshot::channel();
+            let owner = node.spawn(async move |cx: Context<Option<Reply<()>>>| {
+                drop(lend.send(cx));
+                std::future::pending().await
+            });
+            let borrower = node.spawn(async move |mut own: Context<()>| {
+                let mut cx = borrowed.await.unwrap();
+                // The request comes with it, and stays in the context.
+                let _first = cx.recv_where(Option::is_none).await;
+                if waits {
+                    let _never = cx.recv_where(Option::is_none).await;
+                }
+                own.recv_message().await;
+                drop(cx);
+                std::future::pending().await
+            });
+            let held = owner.request(Some);
+            owner.cast(None);
+            settle(&node).await;
+            owner.exit(oops("x"));
+            settle(&node).await;
+            borrower.cast(());
+            assert_eq!(why(&held.await), "exited: error: x", "{waits}");
+            borrower.kill();
+            settle(&node).await;
+        }
+    });
+}
+
+// OTP: A8
+#[test]
+fn a_start_on_a_seat_where_somebody_lives_changes_nothing_there() {
+    seeds(async |node| {
+        let seen = Journal::new();
+        let journal = seen.clone();
+        let launcher = Launcher::new(move |mut cx: Context<u32>| {
+            let journal = journal.clone();
+            Box::pin(async move {
+                loop {
+                    journal.note(cx.recv_message().await);
+                }
+            })
+        });
+        let first = incarnate(&node, &launcher);
+        settle(&node).await;
+        let second = launcher.prepare(&node).unwrap().pid();
+        assert!(!launcher.launch(&node, second, Birth::default()));
+        launcher.addr().cast(1);
+        settle(&node).await;
+        assert_eq!((seen.take(), launcher.addr().pid()), (vec![1], Some(first)));
+        launcher.addr().kill();
+        settle(&node).await;
+        assert!(!node.is_alive(first));
     });
 }
