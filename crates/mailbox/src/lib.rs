@@ -36,7 +36,8 @@
 //! * A death notice never comes before what is older. Plain receives may hold it back while messages wait, of which they
 //!   hand out [`NOTICE_SHARE`] for each notice (deviation DEV-16).
 //! * Dropping a receive takes nothing out of its place.
-//! * No user code runs under the intake's lock, and wakers are woken after it is released.
+//! * No code of a message's or a receiver's runs under the intake's lock. Wakers are woken and dropped after it is released;
+//!   they may be cloned under it.
 //!
 //! # Not guaranteed
 //! * An order between different senders beyond the order in which the lock let them in (OTP: D5).

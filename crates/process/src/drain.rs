@@ -8,7 +8,8 @@
 //!
 //! # Invariants
 //! * Everything that was accepted is received, permits that were out included, unless the process ends before.
-//! * A drain ends a process only where it waits without limit for a message: not in the middle of anything it does.
+//! * A drain ends a process only where it waits without limit for a message. A receive that is raced with other work, as in
+//!   a `select!`, is such a wait, and what it is raced with is dropped.
 //! * It belongs to the incarnation: a restarted process has an open mailbox.
 
 use crate::addr::Addr;
@@ -27,7 +28,8 @@ impl<M: Send + 'static> Addr<M> {
     /// From now on sends are refused, with [`Refused::Draining`](crate::Refused::Draining); a permit taken before stays
     /// good. When nothing is left and no permit is out, an actor runs `terminate` and ends with `Normal`; a raw process
     /// ends with `Normal` where it waits without limit for an event or a message. A receive with a limit, one for a death
-    /// notice or an alias alone, and one inside of an actor's handler go on as ever; [`Context::is_draining`] tells.
+    /// notice or an alias alone, and one inside of an actor's handler go on as ever; [`Context::is_draining`] tells. A raw
+    /// process that waits for a message it will never get, while others are left in its queue, waits on.
     ///
     /// Before the first start: what is queued is handled by the first incarnation. Vacant or closed: nothing happens.
     ///

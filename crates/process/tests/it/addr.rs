@@ -1,6 +1,8 @@
 //! Sending to the living, the dead and the not yet born.
 
-use crate::support::{Journal, Notes, ended, idler, incarnate, oops, pause, seeds, settle, threads, watch, why};
+use crate::support::{
+    Journal, Notes, ended, idler, incarnate, oops, pause, seeds, settle, threads, until_zero, watch, why,
+};
 use freeboard_process::{Context, ExitReason, Launcher, Refused, Reply};
 use std::time::Duration;
 
@@ -132,12 +134,7 @@ fn an_address_keeps_no_process_alive_and_dropping_it_ends_none() {
 #[test]
 fn the_depth_counts_what_waits_and_not_what_the_dead_left() {
     seeds(async |node| {
-        let launcher = Launcher::new(|mut cx: Context<u32>| {
-            Box::pin(async move {
-                while cx.recv_message().await != 0 {}
-                Ok(())
-            })
-        });
+        let launcher = until_zero();
         let addr = launcher.addr();
         incarnate(&node, &launcher);
         settle(&node).await;

@@ -1,9 +1,9 @@
 //! A process that is asked to handle what is queued and to end.
 
-use crate::support::{Journal, ended, incarnate, inside, pause, seeds, settle, threads, watch, why};
+use crate::support::{Journal, ended, incarnate, inside, noting, pause, seeds, settle, threads, watch, why};
 use freeboard_process::{
-    Actor, Addr, BlockingContext, Context, Dropped, Ended, ExitReason, InitError, Launcher, Node, Policy, Refused,
-    Reply, run_actor,
+    Actor, Addr, BlockingContext, Context, Dropped, Ended, ExitReason, InitError, Node, Policy, Refused, Reply,
+    run_actor,
 };
 use std::time::Duration;
 
@@ -238,15 +238,7 @@ fn what_a_selective_receive_left_is_still_to_be_handled() {
 fn a_drain_before_the_first_start_is_for_the_first_incarnation_and_ends_with_it() {
     seeds(async |node| {
         let notes = Journal::new();
-        let told = notes.clone();
-        let launcher = Launcher::new(move |mut cx: Context<u32>| {
-            let told = told.clone();
-            Box::pin(async move {
-                loop {
-                    told.note(cx.recv_message().await);
-                }
-            })
-        });
+        let launcher = noting(&notes);
         let addr = launcher.addr();
         addr.send(1).unwrap();
         addr.drain();

@@ -7,6 +7,15 @@ use crossbeam_channel::{Receiver, Sender, bounded, select, unbounded};
 use freeboard_process::{Addr, BlockingContext, Context, Event, ExitReason, Node, Reply, Sim, Tag};
 use std::{thread, time::Duration};
 
+/// Steps until that process has ended, and then to the end.
+fn wind_up<M: Send + 'static>(stepper: Stepper, process: &Addr<M>) {
+    while process.ended().is_none() {
+        stepper.settle();
+        thread::yield_now();
+    }
+    stepper.finish();
+}
+
 // OTP: D1, E1
 #[test]
 fn a_thousand_messages_are_received_in_order() {
@@ -71,11 +80,7 @@ fn a_thread_receives_nothing_that_its_task_has_not_walked() {
     assert_eq!(look().unwrap(), "second");
     assert_eq!(look(), None);
     drop(ask);
-    while process.ended().is_none() {
-        stepper.settle();
-        thread::yield_now();
-    }
-    stepper.finish();
+    wind_up(stepper, &process);
 }
 
 // OTP: E5
@@ -110,11 +115,7 @@ fn what_stands_behind_a_signal_at_the_deadline_is_taken() {
     };
     assert_eq!(said.unwrap(), "there");
     drop(ask);
-    while process.ended().is_none() {
-        stepper.settle();
-        thread::yield_now();
-    }
-    stepper.finish();
+    wind_up(stepper, &process);
 }
 
 // OTP: D1, D2

@@ -2,7 +2,7 @@
 
 use crate::stepper::Stepper;
 use crate::support::{
-    Journal, ended, idler, incarnate, inside, oops, pause, seeds, settle, step_aside, threads, why, words,
+    Journal, ended, idler, incarnate, inside, noting, oops, pause, seeds, settle, step_aside, threads, why, words,
 };
 use freeboard_process::sync::{AtomicU64, Ordering};
 use freeboard_process::{Addr, Birth, Context, Event, ExitReason, Launch, Launcher, Node, Reply};
@@ -349,15 +349,7 @@ fn a_request_that_a_context_holds_elsewhere_is_answered_when_its_process_ends() 
 fn a_start_on_a_seat_where_somebody_lives_changes_nothing_there() {
     seeds(async |node| {
         let seen = Journal::new();
-        let journal = seen.clone();
-        let launcher = Launcher::new(move |mut cx: Context<u32>| {
-            let journal = journal.clone();
-            Box::pin(async move {
-                loop {
-                    journal.note(cx.recv_message().await);
-                }
-            })
-        });
+        let launcher = noting(&seen);
         let first = incarnate(&node, &launcher);
         settle(&node).await;
         let second = launcher.prepare(&node).unwrap().pid();

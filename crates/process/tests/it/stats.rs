@@ -1,9 +1,9 @@
 //! What can be seen of a mailbox from outside.
 
 use crate::panics::warnings;
-use crate::support::{Journal, Letter, incarnate, pause, seeds, settle};
+use crate::support::{Journal, Letter, incarnate, pause, seeds, settle, until_zero};
 use freeboard_mailbox::HIGH_WATER;
-use freeboard_process::{Context, Dropped, Launcher, Node, Policy, Reply, Sim, Tag};
+use freeboard_process::{Context, Dropped, Node, Policy, Reply, Sim, Tag};
 use std::time::Duration;
 
 const MS: Duration = Duration::from_millis(1);
@@ -56,12 +56,7 @@ fn under_a_policy_the_age_of_the_oldest_is_exact() {
 #[test]
 fn what_the_dead_left_is_counted_over_all_incarnations() {
     seeds(async |node| {
-        let launcher = Launcher::new(|mut cx: Context<u32>| {
-            Box::pin(async move {
-                while cx.recv_message().await != 0 {}
-                Ok(())
-            })
-        });
+        let launcher = until_zero();
         let addr = launcher.addr();
         for round in 1..=3 {
             incarnate(&node, &launcher);

@@ -269,6 +269,29 @@ pub(crate) fn incarnate<M: Send + 'static>(node: &Node, launcher: &Launcher<M>) 
     pid
 }
 
+/// A seat whose incarnations note every message.
+pub(crate) fn noting(journal: &Journal<u32>) -> Launcher<u32> {
+    let journal = journal.clone();
+    Launcher::new(move |mut cx: Context<u32>| {
+        let journal = journal.clone();
+        Box::pin(async move {
+            loop {
+                journal.note(cx.recv_message().await);
+            }
+        })
+    })
+}
+
+/// A seat whose incarnations end at a zero.
+pub(crate) fn until_zero() -> Launcher<u32> {
+    Launcher::new(|mut cx: Context<u32>| {
+        Box::pin(async move {
+            while cx.recv_message().await != 0 {}
+            Ok(())
+        })
+    })
+}
+
 /// Numbers that depend on the seed only (SplitMix64).
 pub(crate) struct Dice(pub(crate) u64);
 
