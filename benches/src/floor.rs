@@ -13,6 +13,7 @@ use crate::note::Note;
 use crate::rows::junk::Junk;
 use std::{collections::VecDeque, future::pending, sync::Arc, time::Duration};
 use tokio::{
+    runtime::Handle,
     sync::{
         mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
         oneshot,
@@ -36,10 +37,10 @@ async fn sum(mut inbox: UnboundedReceiver<Sum>) {
     }
 }
 
-/// Rows 1 and 2: messages per second through a channel into a loop.
-pub(crate) async fn tell(load: Tell) -> f64 {
+/// Rows 1 and 2: messages per second through a channel into a loop, which runs on that runtime.
+pub(crate) async fn tell(on: Handle, load: Tell) -> f64 {
     let (to, inbox) = unbounded_channel();
-    tokio::spawn(sum(inbox));
+    on.spawn(sum(inbox));
     let clock = Stopwatch::start();
     let sender = to.clone();
     load.produce(move |number| assert!(sender.send(Sum::Add(number)).is_ok(), "the loop runs")).await;

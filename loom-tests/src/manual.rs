@@ -22,6 +22,8 @@ pub struct Spawned(Arc<Mutex<State>>);
 #[derive(Default)]
 struct State {
     tasks: Vec<Task>,
+    /// The node's own futures, in the order in which it spawned them; the first one, its timers', is not kept.
+    services: Option<Vec<Service>>,
     /// Woken when a process is spawned, or when there will be no more.
     worker: Option<Waker>,
     finished: bool,
@@ -48,6 +50,16 @@ impl Spawned {
         let mut tasks = mem::take(&mut self.0.lock().tasks);
         assert_eq!(tasks.len(), 1, "exactly one process was spawned since the last look");
         tasks.remove(0)
+    }
+
+    /// Takes the one future of the node's own that is there beside its timers.
+    ///
+    /// # Panics
+    /// If it is not exactly one.
+    pub fn service(&self) -> Service {
+        let mut services = mem::take(self.0.lock().services.get_or_insert_default());
+        assert_eq!(services.len(), 1, "exactly one service was spawned since the last look");
+        services.remove(0)
     }
 
     /// Runs on this thread every process that is spawned, until [`finish`](Self::finish) was called and all of them are
@@ -103,7 +115,12 @@ impl Backend for Manual {
     }
 
     fn spawn_service(&self, service: Service) {
-        // The node's timers are not fired here.
+        let mut service = Some(service);
+        self.spawned.change(|state| match &mut state.services {
+            // The node's timers are not fired here.
+            None => state.services = Some(Vec::new()),
+            Some(services) => services.extend(service.take()),
+        });
         drop(service);
     }
 

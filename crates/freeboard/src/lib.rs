@@ -78,12 +78,15 @@ pub mod prelude {
     };
     #[cfg(feature = "blocking")]
     pub use freeboard_process::BlockingContext;
+    #[cfg(feature = "tokio")]
+    pub use freeboard_process::OwnedNode;
     pub use freeboard_process::{
-        Actor, Addr, Alias, CallError, Context, DeadLetter, Ended, InitError, Node, Permit, Reply, Sim, StartError,
-        Timer, WeakAddr, receive,
+        Actor, Addr, Alias, CallError, Context, DeadLetter, Ended, InitError, Named, Node, Permit, Recipient,
+        RegisterError, Reply, ShutdownReport, Sim, SpawnError, StartError, Timer, TimerKey, WeakAddr, WeakRecipient,
+        receive,
     };
     pub use freeboard_signal::{Down, Exit, ExitReason, Pid, Ref};
     pub use freeboard_supervisor::{
-        Child, ChildSpec, DynamicRef, DynamicSupervisor, Restart, Shutdown, child, child_fn, child_once,
+        Child, ChildSpec, DynamicRef, DynamicSupervisor, Queue, Restart, Shutdown, child, child_fn, child_once,
     };
 }

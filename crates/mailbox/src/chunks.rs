@@ -21,6 +21,7 @@
 //!   finds nothing to receive, so after a flood the spares are gone when it has waited twice with either queue.
 //! * The chunk in front stays until the queue is dropped.
 
+use crate::calls::{Caller, Calls, KnownCall};
 use std::collections::VecDeque;
 
 /// Entries per chunk. Small under loom, so that a model crosses a boundary in three pushes.
@@ -37,13 +38,14 @@ const SPARE_BYTES: usize = 64 * 1024;
 pub struct Chunks<T> {
     number: u64,
     front: VecDeque<T>,
-    /// Only there once the queue was longer than a chunk; most queues never are, and pay one word for it.
+    /// Only there once the queue was longer than a chunk, or held a call; most queues never are, and pay one word for it.
     rest: Option<Box<Rest<T>>>,
 }
 
-/// What is behind the front.
+/// What is behind the front, and which of the entries are calls.
 #[derive(Debug)]
 struct Rest<T> {
+    calls: Calls,
     full: VecDeque<VecDeque<T>>,
     /// Owns no memory while it is empty.
     back: VecDeque<T>,
@@ -60,7 +62,7 @@ impl<T> Default for Chunks<T> {
 
 impl<T> Default for Rest<T> {
     fn default() -> Self {
-        Self { full: VecDeque::new(), back: VecDeque::new(), spare: Vec::new(), unused: 0 }
+        Self { calls: Calls::default(), full: VecDeque::new(), back: VecDeque::new(), spare: Vec::new(), unused: 0 }
     }
 }
 
@@ -127,12 +129,17 @@ impl<T> Chunks<T> {
     }
 
     /// Adds the newest entry.
+    #[inline]
     pub fn push(&mut self, entry: T) {
         if self.front.len() < CHUNK && self.is_all_in_front() {
             self.front.push_back(entry);
         } else {
-            self.rest.get_or_insert_default().push(entry);
+            self.push_behind(entry);
         }
+    }
+
+    fn push_behind(&mut self, entry: T) {
+        self.rest.get_or_insert_default().push(entry);
     }
 
     /// Takes the oldest entry.
@@ -168,6 +175,14 @@ impl<T> Chunks<T> {
         self.number = number;
     }
 
+    /// Numbers what is queued, and what will be pushed, anew: the oldest entry has this number.
+    pub(crate) fn renumber(&mut self, number: u64) {
+        if let Some(rest) = &mut self.rest {
+            rest.calls.renumber(self.number, number);
+        }
+        self.number = number;
+    }
+
     /// Adds all entries of a newer queue behind this one's; moves chunks, not entries.
     pub fn append(&mut self, newer: Self) {
         if self.is_empty() {
@@ -176,7 +191,13 @@ impl<T> Chunks<T> {
         } else if !newer.front.is_empty() {
             self.rest.get_or_insert_default().add(newer.front);
         }
-        let Some(newer) = newer.rest.filter(|rest| !rest.is_empty()) else { return };
+        let Some(mut newer) = newer.rest else { return };
+        if !newer.calls.is_empty() {
+            self.rest.get_or_insert_default().calls.append(std::mem::take(&mut newer.calls));
+        }
+        if newer.is_empty() {
+            return;
+        }
         let rest = self.rest.get_or_insert_default();
         newer.full.into_iter().chain([newer.back]).filter(|chunk| !chunk.is_empty()).for_each(|chunk| rest.add(chunk));
     }
@@ -186,8 +207,65 @@ impl<T> Chunks<T> {
         let Some(rest) = &mut self.rest else { return };
         rest.spare.truncate(rest.spare.len() - rest.unused);
         rest.unused = rest.spare.len();
-        if rest.spare.is_empty() && rest.is_empty() {
+        let keeps_calls = rest.calls.trim();
+        if rest.spare.is_empty() && rest.is_empty() && !keeps_calls {
             self.rest = None;
+        }
+    }
+
+    /// Says that the newest entry, which has this number, is a call.
+    pub(crate) fn add_call(&mut self, number: u64, caller: Caller) {
+        self.rest.get_or_insert_default().calls.push(number, caller);
+    }
+
+    /// The same for a call that has come from another place.
+    pub(crate) fn add_known_call(&mut self, number: u64, call: KnownCall) {
+        self.rest.get_or_insert_default().calls.push_known(number, call);
+    }
+
+    /// Says that the entry of this number, which is older than all other calls, is one.
+    pub(crate) fn add_oldest_call(&mut self, number: u64, call: KnownCall) {
+        self.rest.get_or_insert_default().calls.push_oldest(number, call);
+    }
+
+    /// What is known of the entry of this number, which has just been taken out, if it is a call.
+    #[inline]
+    pub(crate) fn pop_call(&mut self, number: u64) -> Option<KnownCall> {
+        match &mut self.rest {
+            Some(rest) if !rest.calls.is_empty() => rest.calls.pop(number),
+            _ => None,
+        }
+    }
+
+    /// Forgets what is known of that entry, which has left in another way.
+    pub(crate) fn take_call(&mut self, number: u64) -> Option<KnownCall> {
+        self.rest.as_mut()?.calls.take(number)
+    }
+
+    /// Notes that the caller of the call of this name has given up; answers whether it is here.
+    pub(crate) fn give_up(&mut self, name: u64) -> bool {
+        self.rest.as_mut().is_some_and(|rest| rest.calls.give_up(name))
+    }
+
+    /// Takes over what another queue knows of its calls, whose entries come here by themselves.
+    pub(crate) fn take_calls(&mut self, from: &mut Self) {
+        let calls = from.rest.as_mut().map(|rest| std::mem::take(&mut rest.calls));
+        if let Some(calls) = calls.filter(|calls| !calls.is_empty()) {
+            self.rest.get_or_insert_default().calls = calls;
+        }
+    }
+
+    /// Notes who waits for what the receiver hands out now.
+    pub(crate) fn note_caller(&mut self, caller: Caller) {
+        self.rest.get_or_insert_default().calls.last = caller;
+    }
+
+    /// Takes what was noted last.
+    #[inline]
+    pub(crate) fn take_caller(&mut self) -> Caller {
+        match &mut self.rest {
+            Some(rest) => std::mem::replace(&mut rest.calls.last, Caller::NONE),
+            None => Caller::NONE,
         }
     }
 

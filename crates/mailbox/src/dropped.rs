@@ -27,13 +27,19 @@ pub enum Dropped {
     Rejected,
     /// The alias it came through was not active any more.
     Alias,
+    /// Its timer was taken back when it was queued already, or belonged to a process that had ended.
+    Timer,
     /// Its receiver ended before it received it.
     Exited,
+    /// The same, and its callers are told that they may ask again ([`Queue::Return`](crate::Queue::Return)).
+    Returned,
+    /// It was a call, and its caller had given up when its turn came.
+    Abandoned,
 }
 
 impl Dropped {
     /// All causes, in the order in which they are counted.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 11] = [
         Self::Oldest,
         Self::Newest,
         Self::Coalesced,
@@ -41,7 +47,10 @@ impl Dropped {
         Self::Shed,
         Self::Rejected,
         Self::Alias,
+        Self::Timer,
         Self::Exited,
+        Self::Returned,
+        Self::Abandoned,
     ];
 
     /// What a caller is told whose request was dropped for this; `None` where the end of the receiver answers it.
@@ -51,7 +60,8 @@ impl Dropped {
             Self::Coalesced => Some(Refused::Coalesced),
             Self::Expired => Some(Refused::Expired),
             Self::Shed => Some(Refused::Shed),
-            Self::Alias | Self::Exited => None,
+            Self::Returned => Some(Refused::Vacant),
+            Self::Alias | Self::Timer | Self::Exited | Self::Abandoned => None,
         }
     }
 }

@@ -29,6 +29,8 @@ pub enum Refused {
     Shed,
     /// The mailbox takes nothing new; what it holds is still received.
     Draining,
+    /// It was sent to a name, and nobody who receives such messages holds it.
+    Nobody,
 }
 
 impl fmt::Display for Refused {
@@ -48,6 +50,9 @@ impl fmt::Display for Refused {
             Self::Shed => f.write_str("the process sheds load; ask again later, and less often"),
             Self::Draining => {
                 f.write_str("the process finishes what it has and takes nothing new; ask for another one")
+            }
+            Self::Nobody => {
+                f.write_str("nobody with this message type holds the name; register it, or start its process")
             }
         }
     }

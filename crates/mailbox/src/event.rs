@@ -2,8 +2,10 @@
 //!
 //! Invariant: notices are boxed, so that they cost messages nothing: `Event<u64>` and `Entry<u64, _>` are 16 bytes.
 
-use freeboard_signal::{Down, Downs, Exit, Ref};
-use std::fmt;
+use crate::Timed;
+use crate::index::Name;
+use freeboard_signal::{Down, Downs, Exit, Pid, Ref};
+use std::{fmt, sync::Arc};
 
 /// What a process receives, in one reception order (OTP: D1–D4, E1).
 #[non_exhaustive]
@@ -29,6 +31,10 @@ pub enum Entry<M, S> {
     Signal(Box<S>),
     /// A message that came through an alias. Until the receiver has walked it, nobody knows whether the alias still holds.
     Aliased(Box<Aliased<M>>),
+    /// The message of a timer that can be taken back; if it was, this is nothing any more.
+    Timed(Arc<Timed<M>>),
+    /// A message that belongs to the present incarnation, such as a timer's, in a mailbox whose queue may outlive it.
+    Own(Box<M>),
     /// A signal that was applied and left nothing to receive.
     Gone,
 }
@@ -41,6 +47,33 @@ pub struct Aliased<M> {
     pub ahead: bool,
     /// The message.
     pub message: M,
+}
+
+/// Which notice is meant, when one is to be taken out of its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// The [`Down`] of this monitor.
+    Down(Ref),
+    /// An [`Exit`] of this process, the oldest if there are several.
+    Exit(Pid),
+}
+
+impl Notice {
+    pub(crate) fn is<M>(self, event: &Event<M>) -> bool {
+        match (self, event) {
+            (Self::Down(monitor), Event::Down(down)) => down.monitor == monitor,
+            (Self::Exit(from), Event::Exit(exit)) => exit.from == from,
+            _ => false,
+        }
+    }
+
+    /// What an index finds it by.
+    pub(crate) fn name(self) -> Name {
+        match self {
+            Self::Down(monitor) => Name::Down(monitor),
+            Self::Exit(from) => Name::Exit(from),
+        }
+    }
 }
 
 const _: () = assert!(size_of::<Event<u64>>() == 16);

@@ -15,12 +15,16 @@
 
 mod plain;
 
+use crate::calls::{Caller, Calls, KnownCall};
 use crate::lane::Lane;
 use crate::notices::Share;
 use crate::search::{Looked, Part, Pattern, Search, Test};
-use crate::{Chunks, Entry, Event, Marker, index::Index, index::Name};
-use freeboard_signal::{Pid, Ref};
+use crate::{Aliased, Chunks, Entry, Event, Marker, Notice, index::Index};
+use freeboard_signal::Ref;
 use std::fmt;
+
+/// Marks what belongs to the incarnation and came through no alias; no alias is called that.
+const OWN: Ref = Ref::new(u64::MAX, u64::MAX);
 
 /// What a process has taken out of its intake and not yet received.
 pub struct Inbox<M, S> {
@@ -33,13 +37,28 @@ pub struct Inbox<M, S> {
 /// What was taken out of the buffer and not received.
 struct Left<M> {
     index: Index<M>,
+    /// Ticks that were passed because the one before is in the index still, since the count was last taken.
+    passed: u64,
     /// Only there once something was put ahead.
     lane: Option<Box<Lane<M>>>,
+    /// Which of what is in the index are calls.
+    calls: Calls,
 }
 
 impl<M> Left<M> {
     fn new() -> Box<Self> {
-        Box::new(Self { index: Index::new(), lane: None })
+        Box::new(Self { index: Index::new(), passed: 0, lane: None, calls: Calls::default() })
+    }
+
+    /// Takes an event out of the index, with what is known of its caller.
+    fn take(&mut self, slot: u32) -> (Event<M>, Option<Caller>) {
+        let call = self.take_call(slot);
+        (self.index.remove(slot), call.map(|call| call.caller))
+    }
+
+    /// What is known of what is about to be taken out of the index, if it is a call.
+    fn take_call(&mut self, slot: u32) -> Option<KnownCall> {
+        if self.calls.is_empty() { None } else { self.calls.take(self.index.arrival(slot)) }
     }
 
     /// The parts that have an index, in the order in which they are received.
@@ -149,6 +168,32 @@ impl<M, S> Inbox<M, S> {
         self.buffer.is_empty() && self.left_len() == 0
     }
 
+    /// Who waits for the message that was handed out last, asked once. To be asked after every receive: what is handed out
+    /// with [`Caller::GAVE_UP`] must be dropped, and the receive goes on.
+    #[inline]
+    pub fn take_caller(&mut self) -> Caller {
+        self.buffer.take_caller()
+    }
+
+    /// Notes that the callers of these entries have given up. Entries that are not here any more are passed over.
+    pub fn give_up(&mut self, numbers: impl IntoIterator<Item = u64>) {
+        for number in numbers {
+            if !self.buffer.give_up(number)
+                && let Some(left) = &mut self.left
+            {
+                left.calls.give_up(number);
+            }
+        }
+    }
+
+    /// Notes who waits for the entry that was just taken out of the buffer and is handed out.
+    #[inline]
+    fn note_caller(&mut self) {
+        if let Some(call) = self.buffer.pop_call(self.buffer.number() - 1) {
+            self.buffer.note_caller(call.caller);
+        }
+    }
+
     /// Puts priority entries behind earlier ones and ahead of all others, for every form of receive (OTP: E15).
     pub fn put_ahead(&mut self, entries: impl IntoIterator<Item = Entry<M, S>>) {
         let left = self.left.get_or_insert_with(Left::new);
@@ -224,7 +269,8 @@ impl<M, S> Inbox<M, S> {
             let mut meter = Meter { budget: &mut *budget, inspected: &mut self.inspected };
             match pattern.look(Part::Queue, &mut left.index, &mut meter) {
                 Looked::At(slot) => {
-                    let event = left.index.remove(slot);
+                    let (event, caller) = left.take(slot);
+                    caller.into_iter().for_each(|caller| self.buffer.note_caller(caller));
                     self.share.taken(&event);
                     return Step::Found(event);
                 }
@@ -242,8 +288,12 @@ impl<M, S> Inbox<M, S> {
             };
             *budget -= 1;
             let number = self.buffer.number() - 1;
+            if self.passes_tick(&entry) {
+                continue;
+            }
             let Some((event, alias)) = arrival(entry) else { continue };
-            let mut tested = Tested { event: Some(event), number, alias, left: &mut self.left };
+            let call = self.buffer.pop_call(number);
+            let mut tested = Tested { event: Some(event), number, alias, call, left: &mut self.left };
             if pattern.skips(number) {
                 drop(tested);
                 continue;
@@ -253,6 +303,7 @@ impl<M, S> Inbox<M, S> {
             match pattern.test(event, alias) {
                 Test::Hit => match tested.event.take() {
                     Some(event) => {
+                        call.into_iter().for_each(|call| self.buffer.note_caller(call.caller));
                         self.share.taken(&event);
                         return Step::Found(event);
                     }
@@ -268,30 +319,52 @@ impl<M, S> Inbox<M, S> {
         }
     }
 
-    /// Takes the notice of this monitor out of its place, if it is here; answers whether it was.
+    /// Whether this is a tick while the one before was looked at and left: then it is passed, or they would gather here.
+    #[inline]
+    fn passes_tick(&mut self, entry: &Entry<M, S>) -> bool {
+        let (Entry::Timed(timed), Some(left)) = (entry, self.left.as_deref_mut()) else { return false };
+        let waits = timed.is_queued() && left.index.aliased(timed.name()).is_some();
+        if waits {
+            timed.pass();
+            left.passed += 1;
+        }
+        waits
+    }
+
+    /// Takes the count of ticks that were passed here, to be [counted](crate::Intake::bury_unmade) as dropped.
+    #[inline]
+    pub fn take_passed_ticks(&mut self) -> u64 {
+        self.left.as_mut().map_or(0, |left| std::mem::take(&mut left.passed))
+    }
+
+    /// Whether a receive has looked at the message of this timer and left it.
+    pub fn holds_timed(&self, name: Ref) -> bool {
+        self.left.as_ref().is_some_and(|left| left.index.aliased(name).is_some())
+    }
+
+    /// Takes the message of this timer out of its place, if a receive has looked at it and left it.
+    ///
+    /// # Cost
+    /// O(1).
+    pub fn take_timed(&mut self, name: Ref) -> Option<M> {
+        let index = &mut self.left.as_mut()?.index;
+        let slot = index.aliased(name)?;
+        index.remove(slot).message()
+    }
+
+    /// Takes the oldest such notice out of its place, if there is one here; answers whether there was.
     ///
     /// # Cost
     /// O(1) for what selective receives have left, one walk of the buffer if it is not there.
-    pub fn flush_down(&mut self, monitor: Ref) -> bool {
-        self.flush(&Name::Down(monitor), |event| matches!(event, Event::Down(down) if down.monitor == monitor))
-    }
-
-    /// Takes the oldest trapped exit signal from this process out of its place, if there is one; answers whether there was.
-    ///
-    /// # Cost
-    /// As [`flush_down`](Self::flush_down).
-    pub fn flush_exit(&mut self, from: Pid) -> bool {
-        self.flush(&Name::Exit(from), |event| matches!(event, Event::Exit(exit) if exit.from == from))
-    }
-
-    fn flush(&mut self, name: &Name, is_wanted: impl Fn(&Event<M>) -> bool) -> bool {
+    pub fn flush(&mut self, notice: Notice) -> bool {
+        let name = notice.name();
         for index in self.left.iter_mut().flat_map(|left| left.parts_mut()) {
-            if let Some(slot) = index.notice(name) {
+            if let Some(slot) = index.notice(&name) {
                 index.remove(slot);
                 return true;
             }
         }
-        let found = self.buffer.iter_mut().find(|entry| matches!(entry, Entry::Event(event) if is_wanted(event)));
+        let found = self.buffer.iter_mut().find(|entry| matches!(entry, Entry::Event(event) if notice.is(event)));
         found.map(|entry| *entry = Entry::Gone).is_some()
     }
 
@@ -306,11 +379,32 @@ impl<M, S> Inbox<M, S> {
         std::mem::take(&mut self.inspected)
     }
 
-    /// Takes the next entry in order of place, whatever it is and whosever turn it is: for those who take a mailbox down.
+    /// Takes the next entry in order of place, whatever it is and whosever turn it is: for those who take a mailbox down. An
+    /// ordinary message is [`Event::Message`]; one that belongs to the incarnation is not.
     pub fn take_next(&mut self) -> Option<Entry<M, S>> {
-        let left = self.left.iter_mut().flat_map(|left| left.parts_mut()).find_map(Index::pop);
-        left.map(Entry::Event).or_else(|| self.buffer.pop())
+        self.take_next_call().map(|(entry, _)| entry)
     }
+
+    /// The same, with what is known of it if it is a call.
+    pub(crate) fn take_next_call(&mut self) -> Option<(Entry<M, S>, Option<KnownCall>)> {
+        if let Some(left) = self.left.as_deref_mut() {
+            if let Some(ahead) = left.lane.as_mut().and_then(|lane| lane.index.pop_aliased()) {
+                return Some((entry(ahead), None));
+            }
+            if let Some(oldest) = left.index.first() {
+                let call = left.take_call(oldest);
+                return left.index.pop_aliased().map(|oldest| (entry(oldest), call));
+            }
+        }
+        pop_with_call(&mut self.buffer)
+    }
+}
+
+/// Takes the oldest entry of a queue, with what is known of it if it is a call.
+pub(crate) fn pop_with_call<M, S>(queue: &mut Chunks<Entry<M, S>>) -> Option<(Entry<M, S>, Option<KnownCall>)> {
+    let entry = queue.pop()?;
+    let call = queue.pop_call(queue.number() - 1);
+    Some((entry, call))
 }
 
 /// What an entry holds for the receiver, and through which alias it came.
@@ -321,6 +415,8 @@ fn arrival<M, S>(entry: Entry<M, S>) -> Option<(Event<M>, Option<Ref>)> {
             let alias = aliased.alias;
             Some((Event::Message(aliased.message), Some(alias)))
         }
+        Entry::Timed(timed) => timed.take().map(|message| (Event::Message(message), Some(timed.name()))),
+        Entry::Own(message) => Some((Event::Message(*message), Some(OWN))),
         Entry::Gone => None,
         Entry::Signal(_) => {
             debug_assert!(false, "signals are applied before anything is received");
@@ -329,15 +425,26 @@ fn arrival<M, S>(entry: Entry<M, S>) -> Option<(Event<M>, Option<Ref>)> {
     }
 }
 
+/// What [`arrival`] took apart, put together again.
+fn entry<M, S>((event, alias): (Event<M>, Option<Ref>)) -> Entry<M, S> {
+    match (event, alias) {
+        (Event::Message(message), Some(OWN)) => Entry::Own(Box::new(message)),
+        (Event::Message(message), Some(alias)) => Entry::Aliased(Box::new(Aliased { alias, ahead: false, message })),
+        (event, _) => Entry::Event(event),
+    }
+}
+
 /// An event between buffer and index. Dropped while a predicate's panic passes, it still goes to its place.
 struct Tested<'a, M> {
     event: Option<Event<M>>,
     number: u64,
     alias: Option<Ref>,
+    call: Option<KnownCall>,
     left: &'a mut Option<Box<Left<M>>>,
 }
 
 impl<M> Tested<'_, M> {
+    #[inline]
     fn leave(mut self, pattern: &mut impl Pattern<M>, learn: impl FnOnce(&mut Index<M>)) {
         if let Some((index, slot)) = self.push() {
             learn(index);
@@ -345,10 +452,14 @@ impl<M> Tested<'_, M> {
         }
     }
 
+    #[inline]
     fn push(&mut self) -> Option<(&mut Index<M>, u32)> {
         let event = self.event.take()?;
-        let index = &mut self.left.get_or_insert_with(Left::new).index;
+        let Left { index, calls, .. } = &mut **self.left.get_or_insert_with(Left::new);
         let slot = index.push(self.number, event, self.alias);
+        if let Some(call) = self.call {
+            calls.push_known(index.arrival(slot), call);
+        }
         Some((index, slot))
     }
 }

@@ -13,6 +13,7 @@
 //!   intake.rs    the queue of the first kind, states, wakes       books.rs    policy, undertaker, counts: no lock
 //!   limits.rs    pushes and exchanges under rules                 reserve.rs  permits, waiting for room, draining
 //!   aside.rs     what waits beside the queue, between walk and receiver         leftover.rs  what nobody received
+//!   vacancy.rs   the queue between two incarnations
 //! ```
 //!
 //! # Fields
@@ -27,7 +28,8 @@
 //!
 //! # States
 //! *Waiting* (not started: messages queue, signals are refused) → *Live* (one incarnation) → *Vacant* (a restart is due)
-//! or *Closed* (for good). A start makes a waiting or vacant seat live; nothing leaves *Closed*.
+//! or *Closed* (for good). A start makes a waiting or vacant seat live; nothing leaves *Closed*. A vacant seat may keep its
+//! queue (*Keeping*), and one that only its owner starts again is *Stopped*: to senders it is closed.
 //!
 //! # Invariants
 //! * I1: whoever finds somebody parked (`task_parked`, `receive`) takes that, and wakes after the lock is released: one wake
@@ -39,7 +41,9 @@
 //! * I4: after `close` nothing is accepted any more, and everything accepted before is in what `close` returned.
 //! * I5: while a walk is under way (`walking`), nobody takes anything newer than what is being walked, and a notice that is
 //!   taken back is gone when the walk is over, if it is in what is being walked.
-//! * I6: entries are numbered from 0 in the order in which they were pushed, over all buffers of an incarnation.
+//! * I6: entries are numbered from 0 in the order in which they were pushed, over all buffers and all incarnations, so that
+//!   the number of a call names nothing else, ever. Only what is put back after a restart gets another number; calls keep
+//!   their names (`calls.rs`).
 //!
 //! # Not here
 //! What a signal does, and who decides that a seat is closed.
@@ -49,16 +53,18 @@ mod books;
 mod leftover;
 mod limits;
 mod reserve;
+mod vacancy;
 
 pub use leftover::Leftover;
+pub use vacancy::Kept;
 
 use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
-use crate::{Aliased, Chunks, Entry, Event, Inbox, Refused, SendError};
+use crate::{Aliased, Caller, Chunks, Due, Entry, Event, Inbox, Notice, Queue, SendError, Stopped, Timed};
 use aside::Aside;
 use books::{Books, Flood};
-use freeboard_signal::{ExitReason, Ref};
-use limits::Rules;
-use std::{collections::VecDeque, fmt, mem, sync::OnceLock, task::Waker, time::Duration};
+use freeboard_signal::ExitReason;
+use limits::{Ruled, Rules};
+use std::{collections::VecDeque, fmt, mem, sync::Arc, sync::OnceLock, task::Waker, time::Duration};
 
 /// So many waiting messages are worth an event, in a mailbox without a policy.
 pub const HIGH_WATER: usize = 65_536;
@@ -82,7 +88,7 @@ struct Shared<M, S> {
     fresh: Chunks<Entry<M, S>>,
     /// Only there while something was walked and waits, which is rare: the receiver takes it in the same poll as a rule.
     aside: Option<Box<Aside<M, S>>>,
-    /// How many entries were pushed in the life of this incarnation: the number of the next one.
+    /// How many entries were pushed so far: the number of the next one.
     pushed: u64,
     /// Whether [`take_fresh`](Intake::take_fresh) was called and [`stage`](Intake::stage) not yet.
     walking: bool,
@@ -104,7 +110,10 @@ enum State {
     Waiting,
     Live(u64),
     Vacant,
+    /// Vacant after that incarnation, and what is sent is queued for the next one.
+    Keeping(u64),
     /// Boxed: what a seat can need only once is not kept room for.
+    Stopped(Box<ExitReason>),
     Closed(Box<ExitReason>),
 }
 
@@ -175,11 +184,11 @@ impl<M, S> Intake<M, S> {
     /// # Errors
     /// As [`push`](Self::push).
     pub fn push_at(&self, message: M, now: impl FnOnce() -> Option<Duration>) -> Result<(), SendError<M>> {
-        self.push_watched(message, now, |_| {})
+        self.push_watched(message, now, || HIGH_WATER, |_| {})
     }
 
-    /// The same, and `flooded` is told how many messages wait when they become [`HIGH_WATER`] or more, in a mailbox without
-    /// a policy; again only after they were half of that. It is called after the lock.
+    /// The same, and `flooded` is told how many messages wait when they become `mark` or more, in a mailbox without a policy;
+    /// again only after they were half of that. It is called after the lock; `mark` under it, and rarely.
     ///
     /// # Errors
     /// As [`push`](Self::push).
@@ -187,43 +196,141 @@ impl<M, S> Intake<M, S> {
         &self,
         message: M,
         now: impl FnOnce() -> Option<Duration>,
+        mark: impl Fn() -> usize,
         flooded: impl FnOnce(usize),
     ) -> Result<(), SendError<M>> {
+        self.push_from(message, None, now, mark, flooded).map(drop)
+    }
+
+    /// The same for a call, with what is known of its caller. Answers the number of its entry, by which the caller can
+    /// [give up](Self::give_up).
+    ///
+    /// # Errors
+    /// As [`push`](Self::push).
+    pub fn push_call(
+        &self,
+        message: M,
+        caller: Caller,
+        now: impl FnOnce() -> Option<Duration>,
+        mark: impl Fn() -> usize,
+        flooded: impl FnOnce(usize),
+    ) -> Result<u64, SendError<M>> {
+        self.push_from(message, Some(caller), now, mark, flooded)
+    }
+
+    #[inline]
+    fn push_from(
+        &self,
+        message: M,
+        caller: Option<Caller>,
+        now: impl FnOnce() -> Option<Duration>,
+        mark: impl Fn() -> usize,
+        flooded: impl FnOnce(usize),
+    ) -> Result<u64, SendError<M>> {
         if self.is_policed() {
-            return self.push_ruled(message, false, books::UNSET).map(drop);
+            return self.push_ruled(message, caller, false, books::UNSET, &mark).map(|ruled| ruled.number);
         }
         let since = match self.since.load(Ordering::Relaxed) {
             books::UNSET => books::stamp(now()),
             _ => books::UNSET,
         };
-        let mut shared = self.shared.lock();
-        if shared.rules.is_some() {
+        let shared = self.shared.lock();
+        if !shared.takes_anything() {
             drop(shared);
-            if let Some(waiting) = self.push_ruled(message, false, since)? {
-                flooded(waiting);
-            }
-            return Ok(());
+            return self.push_apart(message, caller, since, &mark, flooded);
         }
-        if let Some(why) = shared.refusal() {
+        let Ruled { number, flood } = self.append_and_wake(shared, message, caller, since, &mark);
+        if let Some(waiting) = flood {
+            flooded(waiting);
+        }
+        Ok(number)
+    }
+
+    /// Queues a message where the intake has rules, or nobody lives.
+    #[cold]
+    fn push_apart(
+        &self,
+        message: M,
+        caller: Option<Caller>,
+        since: u32,
+        mark: &dyn Fn() -> usize,
+        flooded: impl FnOnce(usize),
+    ) -> Result<u64, SendError<M>> {
+        let shared = self.shared.lock();
+        let Ruled { number, flood } = if shared.rules.is_some() {
+            drop(shared);
+            self.push_ruled(message, caller, false, since, mark)?
+        } else if let Some(why) = self.refusal(&shared) {
             drop(shared);
             return Err(self.refuse(message, why));
+        } else {
+            self.append_and_wake(shared, message, caller, since, mark)
+        };
+        if let Some(waiting) = flood {
+            flooded(waiting);
         }
+        Ok(number)
+    }
+
+    /// Appends a message and wakes whoever waits for it. Answers its number, and how many wait if that is a flood that
+    /// begins.
+    #[inline]
+    fn append_and_wake(
+        &self,
+        mut shared: MutexGuard<'_, Shared<M, S>>,
+        message: M,
+        caller: Option<Caller>,
+        since: u32,
+        mark: &dyn Fn() -> usize,
+    ) -> Ruled {
+        let number = shared.pushed;
         shared.append_plain(Entry::Event(Event::Message(message)));
+        if let Some(caller) = caller {
+            shared.fresh.add_call(number, caller);
+        }
         self.count_arrival();
         if since != books::UNSET {
             self.since.store(since, Ordering::Relaxed);
         }
         let pushed = shared.pushed;
-        let flood = self.look_for_flood(pushed, &mut shared.flood);
-        let wake = shared.unpark();
-        drop(shared);
-        if let Some(waker) = wake {
-            waker.wake();
+        let flood = self.look_for_flood(pushed, &mut shared.flood, mark);
+        if shared.waits() {
+            let wake = shared.unpark();
+            drop(shared);
+            if let Some(waker) = wake {
+                waker.wake();
+            }
+        } else {
+            drop(shared);
         }
-        if let Some(waiting) = flood {
-            flooded(waiting);
+        Ruled { number, flood }
+    }
+
+    /// Notes that the caller of the call with this number has given up: its receiver is to drop it
+    /// ([`Inbox::take_caller`]). Answers whether the receiver has to be told, since it has taken that call out of here and
+    /// may have it still.
+    pub fn give_up(&self, number: u64) -> bool {
+        let mut shared = self.shared.lock();
+        if shared.fresh.give_up(number) || shared.aside.as_mut().is_some_and(|aside| aside.walked.give_up(number)) {
+            return false;
         }
-        Ok(())
+        let is_live = matches!(shared.state, State::Live(_));
+        // What is just being sorted for the next incarnation is told when it is put back.
+        if is_live || matches!(shared.state, State::Keeping(_)) {
+            shared.aside.get_or_insert_default().given_up.push(number);
+        }
+        is_live
+    }
+
+    /// Takes the numbers of the calls that the receiver has, or had, and whose callers have given up.
+    pub fn take_given_up(&self) -> Vec<u64> {
+        let mut shared = self.shared.lock();
+        // What is being walked may be among them; then they are kept for the end of the walk.
+        let is_kept = shared.walking;
+        let given_up = shared.aside.as_mut().map(|aside| &mut aside.given_up);
+        let taken = given_up.map(|given_up| if is_kept { given_up.clone() } else { mem::take(given_up) });
+        Aside::prune(&mut shared.aside);
+        taken.unwrap_or_default()
     }
 
     /// Queues a message that belongs to one incarnation, such as a timer's.
@@ -231,18 +338,55 @@ impl<M, S> Intake<M, S> {
     /// # Errors
     /// Another incarnation lives here by now, or none; the message comes back.
     pub fn push_for(&self, incarnation: u64, message: M) -> Result<(), M> {
-        let mut shared = self.shared.lock();
+        let tells_apart = self.tells_apart();
+        let shared = self.shared.lock();
         if !shared.is_live(incarnation) {
             return Err(message);
         }
-        shared.append(Entry::Event(Event::Message(message)));
+        let entry = match tells_apart {
+            true => Entry::Own(Box::new(message)),
+            false => Entry::Event(Event::Message(message)),
+        };
+        self.push_exempt(shared, entry);
+        Ok(())
+    }
+
+    /// Queues the message of a timer that is due, unless it was taken back, or its last tick waits still. Says whether
+    /// anything can come of a later one.
+    ///
+    /// # Errors
+    /// Another incarnation lives here by now, or none; what the timer would have sent comes back, if there is something.
+    pub fn push_timed(&self, incarnation: u64, timed: &Arc<Timed<M>>) -> Result<bool, Option<M>> {
+        match timed.due() {
+            Due::Queue => {}
+            Due::Missed => return Ok(true),
+            Due::Over => return Ok(false),
+        }
+        let shared = self.shared.lock();
+        if !shared.is_live(incarnation) {
+            drop(shared);
+            let left = timed.stop();
+            if matches!(left, Stopped::Over) {
+                // Whoever has taken it back meanwhile counts it as one that came and was dropped.
+                let _shared = self.shared.lock();
+                self.count_arrival();
+            }
+            return Err(left.message());
+        }
+        // If it is taken back at this moment, an empty place is queued, and counted by whoever takes it back.
+        self.push_exempt(shared, Entry::Timed(Arc::clone(timed)));
+        Ok(true)
+    }
+
+    /// Appends what belongs to a living incarnation and is under no rule.
+    fn push_exempt(&self, mut shared: MutexGuard<'_, Shared<M, S>>, entry: Entry<M, S>) {
+        shared.append(entry);
         self.count_arrival();
         let wake = shared.unpark();
         drop(shared);
         if let Some(waker) = wake {
             waker.wake();
         }
-        Ok(())
     }
 
     /// Queues a signal for one incarnation, in order with the messages, and wakes its task.
@@ -393,6 +537,11 @@ impl<M, S> Intake<M, S> {
             // Back into their places, unless the seat was closed meanwhile.
             walked = policed.put_back(walked);
         }
+        if let Some(aside) = &shared.aside {
+            for &number in &aside.given_up {
+                walked.give_up(number);
+            }
+        }
         if !walked.is_empty() {
             shared.aside.get_or_insert_default().walked.append(walked);
         }
@@ -435,14 +584,14 @@ impl<M, S> Intake<M, S> {
         self.shared.lock().pushed
     }
 
-    /// Takes out the notice of this monitor, if it was walked and not received: `demonitor` with flush (OTP: C7). One that is
-    /// just being walked, which only a receiver outside of the process's own task can meet, is taken out when the walk is
-    /// over. Answers whether it was found.
-    pub fn flush_down(&self, monitor: Ref) -> bool {
+    /// Takes out the oldest such notice, if it was walked and not received: `demonitor` and `unlink` with flush (OTP: C7,
+    /// B11). One that is just being walked, which only a receiver outside of the process's own task can meet, is taken out
+    /// when the walk is over. Answers whether it was found.
+    pub fn flush(&self, notice: Notice) -> bool {
         let mut shared = self.shared.lock();
-        let found = shared.take_down(monitor);
+        let found = shared.take_notice(notice);
         if found.is_none() && shared.walking {
-            shared.aside.get_or_insert_default().flushed.push(monitor);
+            shared.aside.get_or_insert_default().flushed.push(notice);
         }
         drop(shared);
         found.is_some()
@@ -495,22 +644,37 @@ impl<M, S> Intake<M, S> {
     /// Everything that was accepted and not received is returned. A receive that is parked with a waker of its own is woken,
     /// to find out; the task's waker is dropped.
     pub fn close(&self, for_good: Option<ExitReason>) -> Leftover<M, S> {
-        let end = for_good.map_or(State::Vacant, |reason| State::Closed(Box::new(reason)));
+        self.end(for_good.map_or(State::Vacant, |reason| State::Closed(Box::new(reason))))
+    }
+
+    fn end(&self, mut end: State) -> Leftover<M, S> {
+        let keeps = matches!(self.queue(), Queue::Keep { .. }) && matches!(end, State::Vacant);
         let mut shared = self.shared.lock();
-        if !matches!(shared.state, State::Closed(_)) {
-            shared.state = end;
+        let keeps = keeps && matches!(shared.state, State::Live(_));
+        if let (true, &State::Live(incarnation)) = (keeps, &shared.state) {
+            end = State::Keeping(incarnation);
         }
+        // A reason may be user data, so it is dropped outside the lock.
+        let before = match shared.state {
+            State::Closed(_) => end,
+            _ => mem::replace(&mut shared.state, end),
+        };
         let (aside, fresh) = (shared.aside.take(), mem::take(&mut shared.fresh));
-        shared.pushed = 0;
+        // What comes is newer than all that was ever here; and what is kept and comes back has its old place in front of it.
+        let next = shared.pushed;
+        shared.fresh.number_from(next);
         // A panic may have ended the walk before it was staged.
         shared.walking = false;
         self.signals.store(0, Ordering::Release);
-        self.note_close();
+        let waiting = self.note_close();
+        if keeps {
+            self.books().sorting.store(usize::try_from(waiting).unwrap_or(usize::MAX), Ordering::Relaxed);
+        }
         shared.task_parked = false;
         let (task, receive) = (shared.task.take(), shared.receive.take());
-        let ruled = shared.rules.as_mut().map(|rules| rules.close());
+        let ruled = shared.rules.as_mut().map(|rules| rules.close(keeps));
         drop(shared);
-        drop(task);
+        drop((task, before));
         let (ruled, waiting) = ruled.unwrap_or_default();
         waiting.into_iter().chain(receive).for_each(Waker::wake);
         Leftover::new(aside, fresh, ruled)
@@ -520,7 +684,7 @@ impl<M, S> Intake<M, S> {
     pub fn incarnation(&self) -> Option<u64> {
         match self.shared.lock().state {
             State::Live(incarnation) => Some(incarnation),
-            State::Waiting | State::Vacant | State::Closed(_) => None,
+            State::Waiting | State::Vacant | State::Keeping(_) | State::Stopped(_) | State::Closed(_) => None,
         }
     }
 
@@ -528,7 +692,7 @@ impl<M, S> Intake<M, S> {
     pub fn closed(&self) -> Option<ExitReason> {
         match &self.shared.lock().state {
             State::Closed(reason) => Some((**reason).clone()),
-            State::Waiting | State::Live(_) | State::Vacant => None,
+            State::Waiting | State::Live(_) | State::Vacant | State::Keeping(_) | State::Stopped(_) => None,
         }
     }
 
@@ -545,12 +709,23 @@ impl<M, S> Shared<M, S> {
         let Some(policed) = self.policed() else { return self.append_plain(entry) };
         match entry {
             Entry::Signal(_) | Entry::Aliased(_) => policed.push_unwalked(entry, number),
-            Entry::Event(_) | Entry::Gone => policed.push_exempt(entry, number),
+            Entry::Event(_) | Entry::Own(_) | Entry::Timed(_) | Entry::Gone => policed.push_exempt(entry, number),
         }
         self.pushed += 1;
     }
 
+    /// Whether a message is simply appended.
+    fn takes_anything(&self) -> bool {
+        self.rules.is_none() && matches!(self.state, State::Waiting | State::Live(_))
+    }
+
+    /// Whether anybody is to be woken for the next entry.
+    fn waits(&self) -> bool {
+        self.task_parked || self.receive.is_some()
+    }
+
     /// Appends an entry to a queue of the first kind.
+    #[inline]
     fn append_plain(&mut self, entry: Entry<M, S>) {
         self.fresh.push(entry);
         self.pushed += 1;
@@ -558,23 +733,14 @@ impl<M, S> Shared<M, S> {
 
     /// Takes out the notices that were taken back while they were being walked, as far as they have come out of it.
     fn take_flushed(&mut self) -> Vec<Entry<M, S>> {
-        let monitors = self.aside.as_ref().map(|aside| aside.flushed.clone()).unwrap_or_default();
-        monitors.into_iter().filter_map(|monitor| self.take_down(monitor)).collect()
+        let notices = self.aside.as_ref().map(|aside| aside.flushed.clone()).unwrap_or_default();
+        notices.into_iter().filter_map(|notice| self.take_notice(notice)).collect()
     }
 
-    /// Takes out the notice of this monitor, if it was walked.
-    fn take_down(&mut self, monitor: Ref) -> Option<Entry<M, S>> {
-        let aside = self.aside.as_mut().and_then(|aside| aside.take_down(monitor));
-        aside.or_else(|| self.policed()?.take_down(monitor))
-    }
-
-    /// Why no message is accepted now, if so.
-    fn refusal(&self) -> Option<Refused> {
-        match &self.state {
-            State::Waiting | State::Live(_) => None,
-            State::Vacant => Some(Refused::Vacant),
-            State::Closed(reason) => Some(Refused::Closed((**reason).clone())),
-        }
+    /// Takes out the oldest such notice, if it was walked.
+    fn take_notice(&mut self, notice: Notice) -> Option<Entry<M, S>> {
+        let aside = self.aside.as_mut().and_then(|aside| aside.take_notice(notice));
+        aside.or_else(|| self.policed()?.take_notice(notice))
     }
 
     /// Parks a receiver. What was parked before is to be dropped outside the lock.
@@ -585,7 +751,7 @@ impl<M, S> Shared<M, S> {
     }
 
     fn may_open(&self) -> bool {
-        matches!(self.state, State::Waiting | State::Vacant)
+        matches!(self.state, State::Waiting | State::Vacant | State::Keeping(_) | State::Stopped(_))
     }
 
     fn is_live(&self, wanted: u64) -> bool {

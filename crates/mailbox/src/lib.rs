@@ -87,6 +87,7 @@
 //! # Not here
 //! No executor, no clock, no process: the caller says which incarnation is alive, applies the signals and parks the task.
 
+mod calls;
 mod chunks;
 mod codel;
 mod dropped;
@@ -101,22 +102,27 @@ mod message;
 mod notices;
 mod policed;
 mod policy;
+mod queue;
 mod room;
 mod search;
 mod stats;
 pub mod sync;
+mod timed;
 
+pub use calls::{Caller, KnownCall};
 pub use chunks::Chunks;
 pub use dropped::{Dropped, Undertaker};
 pub use error::{Refused, SendError};
-pub use event::{Aliased, Entry, Event};
+pub use event::{Aliased, Entry, Event, Notice};
 pub use inbox::{Inbox, Step};
-pub use intake::{Exchange, HIGH_WATER, Intake, Leftover};
+pub use intake::{Exchange, HIGH_WATER, Intake, Kept, Leftover};
 pub use lane::LANE_SHARE;
 pub use marker::Marker;
 pub use message::{AsKey, Key, Message, Tag, tag_named};
 pub use notices::NOTICE_SHARE;
 pub use policy::{Policy, PolicyError};
+pub use queue::Queue;
 pub use room::Ticket;
 pub use search::{Hint, Pattern, Search};
 pub use stats::MailboxStats;
+pub use timed::{Due, Stopped, Timed};

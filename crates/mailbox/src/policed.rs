@@ -22,8 +22,7 @@ use crate::codel::Codel;
 use crate::index::slab::{NONE, Slab};
 use crate::policy::{Meta, NEVER, Overflow, Policy, nanoseconds};
 use crate::room::Room;
-use crate::{Chunks, Dropped, Entry, Event};
-use freeboard_signal::Ref;
+use crate::{Chunks, Dropped, Entry, Event, Notice};
 use hashbrown::HashTable;
 use std::collections::VecDeque;
 use std::fmt;
@@ -77,6 +76,8 @@ enum Kind {
 pub(crate) struct Victim<M> {
     pub(crate) message: M,
     pub(crate) why: Dropped,
+    /// Its number, if it was queued.
+    pub(crate) number: Option<u64>,
 }
 
 /// What became of a message that wanted in.
@@ -140,19 +141,19 @@ impl<M, S> Policed<M, S> {
                 Overflow::Reject => return Verdict::Rejected(message),
                 Overflow::DropOldest if oldest != NONE => {
                     // Its room is the newcomer's.
-                    let victim = self.unlink_message(oldest).map(|message| Victim { message, why: Dropped::Oldest });
+                    let victim = self.unlink_message(oldest, Dropped::Oldest);
                     self.append_message(message, meta, number);
                     return Verdict::Queued(victim);
                 }
                 Overflow::DropOldest | Overflow::DropNewest => return Verdict::Dropped(message),
             }
         }
-        let victim = coalesced.and_then(|slot| self.unlink_message(slot));
+        let victim = coalesced.and_then(|slot| self.unlink_message(slot, Dropped::Coalesced));
         if victim.is_some() && permit {
             room.leave_queue();
         }
         self.append_message(message, meta, number);
-        Verdict::Queued(victim.map(|message| Victim { message, why: Dropped::Coalesced }))
+        Verdict::Queued(victim)
     }
 
     fn append_message(&mut self, message: M, meta: Meta, number: u64) {
@@ -164,6 +165,37 @@ impl<M, S> Policed<M, S> {
         if let Some(key) = meta.key {
             self.keys.insert_unique(short(key), (key, slot), |(key, _)| short(*key));
         }
+    }
+
+    /// Queues a message that is older than all others and has room; `below` is more than its number may be. Answers that
+    /// number. The message comes back if a newer one has its key.
+    pub(crate) fn push_oldest(&mut self, message: M, meta: Meta, below: u64) -> Result<u64, M> {
+        if meta.key.is_some_and(|key| self.slot_of(key).is_some()) {
+            return Err(message);
+        }
+        let number = self.slots.get(self.oldest).map_or(below, |oldest| oldest.number) - 1;
+        let (entry, newer) = (Entry::Event(Event::Message(message)), self.oldest);
+        let slot = self.slots.insert(Slot { entry, state: Kind::Ruled(meta), number, older: NONE, newer });
+        match newer {
+            NONE => self.newest = slot,
+            newer => self.slots.at_mut(newer).older = slot,
+        }
+        (self.oldest, self.droppable) = (slot, slot);
+        self.ruled += 1;
+        if let Some(key) = meta.key {
+            self.keys.insert_unique(short(key), (key, slot), |(key, _)| short(*key));
+        }
+        Ok(number)
+    }
+
+    /// Whether what finds no room goes back to its sender.
+    pub(crate) fn rejects(&self) -> bool {
+        matches!(self.overflow, Overflow::Reject)
+    }
+
+    /// How many entries are queued.
+    pub(crate) fn len(&self) -> usize {
+        self.slots.len()
     }
 
     /// Queues an entry that no rule concerns.
@@ -218,9 +250,9 @@ impl<M, S> Policed<M, S> {
                 let slot = self.unlink(oldest);
                 return Next::Entry { entry: slot.entry, number: slot.number, unwalked: false };
             };
-            if let Some(message) = self.unlink_message(oldest) {
+            if let Some(victim) = self.unlink_message(oldest, why) {
                 room.leave_queue();
-                victims.push(Victim { message, why });
+                victims.push(victim);
             }
         }
         Next::Nothing
@@ -260,11 +292,11 @@ impl<M, S> Policed<M, S> {
     }
 
     /// Takes out the notice of this monitor, if it was walked and not handed out.
-    pub(crate) fn take_down(&mut self, monitor: Ref) -> Option<Entry<M, S>> {
+    pub(crate) fn take_notice(&mut self, notice: Notice) -> Option<Entry<M, S>> {
         let mut slot = if self.notices == 0 { NONE } else { self.oldest };
         while slot != NONE {
             let here = self.slots.at(slot);
-            if matches!(&here.entry, Entry::Event(Event::Down(down)) if down.monitor == monitor) {
+            if matches!(&here.entry, Entry::Event(event) if notice.is(event)) {
                 self.notices -= 1;
                 return Some(self.unlink(slot).entry);
             }
@@ -274,8 +306,9 @@ impl<M, S> Policed<M, S> {
     }
 
     /// Takes the oldest entry, whatever it is: for those who take a mailbox down.
-    pub(crate) fn take_next(&mut self) -> Option<Entry<M, S>> {
-        (self.oldest != NONE).then(|| self.unlink(self.oldest).entry)
+    pub(crate) fn take_next(&mut self) -> Option<(Entry<M, S>, u64)> {
+        let Slot { entry, number, .. } = if self.oldest == NONE { return None } else { self.unlink(self.oldest) };
+        Some((entry, number))
     }
 
     fn slot_of(&self, key: u128) -> Option<u32> {
@@ -292,9 +325,10 @@ impl<M, S> Policed<M, S> {
         slot
     }
 
-    fn unlink_message(&mut self, slot: u32) -> Option<M> {
-        match self.unlink(slot).entry {
-            Entry::Event(Event::Message(message)) => Some(message),
+    fn unlink_message(&mut self, slot: u32, why: Dropped) -> Option<Victim<M>> {
+        let Slot { entry, number, .. } = self.unlink(slot);
+        match entry {
+            Entry::Event(Event::Message(message)) => Some(Victim { message, why, number: Some(number) }),
             _ => None,
         }
     }
@@ -538,7 +572,7 @@ mod tests {
         let walked = bench.queue.take_unwalked();
         let new = bench.queue.empty_like();
         let mut old = std::mem::replace(&mut bench.queue, new);
-        assert!(matches!(old.take_next(), Some(Entry::Gone)) && old.is_empty());
+        assert!(matches!(old.take_next(), Some((Entry::Gone, _))) && old.is_empty());
         let mut back = bench.queue.put_back(walked);
         assert!(matches!(back.pop(), Some(Entry::Signal(_))));
     }

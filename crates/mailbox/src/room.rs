@@ -147,6 +147,19 @@ impl Room {
         self.dismiss()
     }
 
+    /// The incarnation is over, and its queue is being sorted for the next one: until then it counts as held. Those who
+    /// wait go on waiting.
+    pub(crate) fn close_keeping(&mut self) {
+        self.held += self.queued;
+        (self.queued, self.draining) = (0, false);
+    }
+
+    /// So many of those are back in the queue, and nobody holds any.
+    pub(crate) fn restore(&mut self, kept: usize) {
+        self.held = 0;
+        self.queued += kept;
+    }
+
     /// Those whose place is gone find out at their next poll.
     fn dismiss(&mut self) -> Vec<Waker> {
         std::mem::take(&mut self.waiting).into_values().collect()

@@ -10,10 +10,11 @@
 //!   (OTP: F27, F28). It does not run when the actor is killed or ended by an exit signal that it does not trap.
 //!
 //! # Not here
-//! Timeouts of the behaviour, stop from outside with a reason, system messages.
+//! When an actor is idle (`idle.rs`), stop from outside with a reason, system messages.
 
 use crate::context::{Context, Ended};
 use crate::current;
+use crate::receive::Next;
 use crate::reply::CallError;
 use crate::start::StartError;
 use crate::task::panic_reason;
@@ -102,6 +103,13 @@ pub trait Actor: Sized + Send + 'static {
         async { Ok(()) }
     }
 
+    /// Handles that nothing has come for as long as [`Context::idle_timeout`] was told (OTP: F19). Without an implementation it
+    /// is logged and dropped.
+    fn handle_timeout(&mut self, cx: &mut Context<Self::Msg>) -> impl Future<Output = Ended> + Send {
+        tracing::debug!(pid = %cx.pid(), "unhandled idle timeout dropped");
+        async { Ok(()) }
+    }
+
     /// Cleans up. Runs only when the actor ends by its own handlers, or traps exits and its parent's exit is received.
     fn terminate(&mut self, reason: &ExitReason, cx: &mut Context<Self::Msg>) -> impl Future<Output = ()> + Send {
         let _ = (reason, cx);
@@ -132,33 +140,44 @@ pub fn run_actor<A: Actor>(
             }
         };
         cx.acknowledge();
+        // What init received it serves no longer.
+        cx.end_handler();
         let reason = loop {
-            let event = if let Some(message) = cx.next.as_mut().and_then(|next| next.pop_front()) {
-                Event::Message(message)
-            } else if let Some(event) = cx.recv_or_drained().await {
-                event
+            // `None` is an idle timeout.
+            let event = if let Some(message) = cx.rare.as_mut().and_then(|rare| rare.next.pop_front()) {
+                Some(Event::Message(message))
+            } else if let Some(event) = cx.recv_at_hand() {
+                Some(event)
             } else {
-                break ExitReason::Normal;
+                match cx.recv_or_drained().await {
+                    Next::Event(event) => Some(event),
+                    Next::Idle => None,
+                    Next::Drained => break ExitReason::Normal,
+                }
             };
             // Replies that this handler drops wait for its verdict: `Err` is answered by the exit protocol, with the reason.
             cx.seat.core.set_handling(true);
             // Each branch moves the whole event, or it would be kept beside the handler.
-            let verdict = if let Event::Message(_) = event {
+            let verdict = if let Some(Event::Message(_)) = event {
                 let mut handler = pin!(None);
                 // A handler that is no `async fn` runs user code here already.
-                let make = || handler.set(event.message().map(|message| state.handle(message, &mut cx)));
+                let make = || handler.set(event.and_then(Event::message).map(|message| state.handle(message, &mut cx)));
                 if let Err(reason) = caught(make) { Err(reason) } else { Caught(handler.as_mut().as_pin_mut()).await }
             } else {
                 Caught(Some(on_notice(&mut state, event, &mut cx))).await
             };
             match verdict {
                 Ok(()) => {
-                    cx.seat.core.set_handling(false);
-                    current::take_parked().into_iter().for_each(|reply| reply.settle(CallError::NoReply));
+                    cx.end_handler();
+                    if let Some(parked) = current::take_parked() {
+                        parked.into_iter().for_each(|reply| reply.settle(CallError::NoReply));
+                    }
                 }
                 Err(reason) => break reason,
             }
         };
+        let reason = reason.into_cause();
+        cx.end_handler();
         cx.seat.core.set_handling(true);
         // A terminate that fails gives the reason (OTP: F30).
         Caught(Some(end(&mut state, &reason, &mut cx))).await?;
@@ -169,9 +188,11 @@ pub fn run_actor<A: Actor>(
 /// What a process rarely does: in a box, so that it costs an idle actor nothing.
 type Rare<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
 
-/// Handles what is no message. The parent's exit ends the actor.
-fn on_notice<'a, A: Actor>(state: &'a mut A, notice: Event<A::Msg>, cx: &'a mut Context<A::Msg>) -> Rare<'a> {
+/// Handles what is no message, or an idle timeout. The parent's exit ends the actor.
+fn on_notice<'a, A: Actor>(state: &'a mut A, notice: Option<Event<A::Msg>>, cx: &'a mut Context<A::Msg>) -> Rare<'a> {
     Box::pin(async move {
+        let Some(notice) = notice else { return state.handle_timeout(cx).await };
+        cx.note_notice();
         match notice {
             Event::Down(down) => state.handle_down(*down, cx).await,
             Event::Downs(downs) => state.handle_downs(*downs, cx).await,

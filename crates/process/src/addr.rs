@@ -1,12 +1,17 @@
 //! The address of a seat: where to send, whom to call.
 //!
-//! | seat | `send`, `cast` | `call` | `pid()` | links and monitors resolve to |
-//! |---|---|---|---|---|
-//! | not started yet | queued | queued | none | noproc |
-//! | running, exiting | queued | queued | some | that incarnation |
-//! | draining | refused: draining | same | some | that incarnation |
-//! | vacant, a restart is due | refused: vacant | same | none | noproc |
-//! | closed for good | refused: closed | exited | none | noproc |
+//! | seat | `send` | `cast` | `call` | `pid()` | links and monitors resolve to |
+//! |---|---|---|---|---|---|
+//! | not started yet | queued | queued | queued | none | noproc |
+//! | starting, running, exiting | queued | queued | queued | some | that incarnation |
+//! | draining | `Draining` | dropped | `Refused(Draining)` | some | that incarnation |
+//! | vacant, a restart is due; queue kept | queued | queued | queued | none | noproc |
+//! | vacant, a restart is due; queue dropped or returned | `Vacant` | dropped | `Refused(Vacant)` | none | noproc |
+//! | stopped, its spec kept | `Closed(reason)` | dropped | `Exited(reason)` | none | noproc |
+//! | closed for good | `Closed(reason)` | dropped | `Exited(reason)` | none | noproc |
+//!
+//! What becomes of the queue between two incarnations is chosen on the spec ([`Queue`](crate::Queue)). Who waits for the
+//! last state awaits [`closed`](Addr::closed), or monitors the seat.
 //!
 //! A mailbox with a policy (`Node::spawn_with`, `ChildSpec::mailbox`) may refuse or drop what would be queued here.
 //!
@@ -14,9 +19,8 @@
 
 use crate::call::{Call, Pending};
 use crate::current;
-use crate::dead_letters;
 use crate::reply::Reply;
-use crate::seat::{Seat, present};
+use crate::seat::{AnySeat, Seat, present};
 use crate::wire::Signal;
 use freeboard_mailbox::{Dropped, MailboxStats, Message, Refused, SendError, Tag};
 use freeboard_signal::{ExitReason, Pid};
@@ -46,8 +50,8 @@ impl<M: Send + 'static> Addr<M> {
 
     /// Sends a message. Never waits (OTP: D11); `Ok` means queued and promises nothing more.
     ///
-    /// A mailbox without a policy takes any number (OTP: E13); at 65,536 waiting messages a `tracing` event warns, once until
-    /// they were half of that.
+    /// A mailbox without a policy takes any number (OTP: E13); at 65,536 waiting messages, or what
+    /// [`high_water`](crate::NodeBuilder::high_water) says, a `tracing` event warns, once until they were half of that.
     ///
     /// # Errors
     /// The seat is vacant, draining or closed, or its policy rejects what finds no room; the message comes back.
@@ -59,12 +63,7 @@ impl<M: Send + 'static> Addr<M> {
     /// One short lock; a wake if the receiver waits; a look at the coarse clock if nothing else waited,
     /// once per poll if a process sends.
     pub fn send(&self, message: M) -> Result<(), SendError<M>> {
-        let core = &self.0.core;
-        self.0.intake.push_watched(
-            message,
-            || core.uptime_of_poll(),
-            |waiting| dead_letters::flooded::<M>(core.pid(), waiting),
-        )
+        self.0.send(message)
     }
 
     /// Sends a message and does not ask what becomes of it (OTP: A12, F14).
@@ -87,13 +86,15 @@ impl<M: Send + 'static> Addr<M> {
     ///     assert!(matches!(deaf.call(|reply| reply).await, Err(CallError::Exited(_))));
     /// });
     /// ```
-    pub fn call<T: Send + 'static, F: FnOnce(Reply<T>) -> M>(&self, request: F) -> Call<'_, M, T, F> {
+    pub fn call<T: Send + 'static, F: FnOnce(Reply<T>) -> M>(&self, request: F) -> Call<&Self, T, F> {
         Call::new(self, request)
     }
 
-    /// Sends a request now; its answer can be awaited later, or never (OTP: F17). Waits without limit.
+    /// Sends a request now; its answer can be awaited later (OTP: F17), alone or with [others](crate::fan_out()). Waits without
+    /// limit unless it is [given one](Pending::within), also while a call is being served. Who wants no answer casts: a
+    /// request that is dropped is abandoned.
     pub fn request<T: Send + 'static>(&self, request: impl FnOnce(Reply<T>) -> M) -> Pending<T> {
-        Pending::send(self, request)
+        Pending::send(&self, Arc::clone(&self.0) as Arc<dyn AnySeat>, request)
     }
 
     /// Sends an exit signal to the incarnation that lives here (OTP: B7). A process that does not trap exits ends with

@@ -97,7 +97,7 @@ impl<M: Send + 'static> Alias<M> {
     /// [a priority alias](Context::priority_alias); otherwise it is an ordinary one (OTP: E14, E15).
     ///
     /// Its place is taken when its process accepts it: at that process's next poll, so a process that is busy receiving may
-    /// handle up to [`MESSAGES_PER_TURN`](crate::MESSAGES_PER_TURN) others before.
+    /// handle up to [`MESSAGES_PER_ROUND`](crate::MESSAGES_PER_ROUND) others before.
     ///
     /// # Errors
     /// The process has ended; the message comes back.
@@ -233,6 +233,11 @@ impl Aliases {
     /// Ends an alias; answers whether it was in force.
     pub(crate) fn remove(&mut self, alias: Ref) -> bool {
         self.0.remove(&alias).is_some()
+    }
+
+    /// How many are in force.
+    pub(crate) fn len(&self) -> usize {
+        self.0.len()
     }
 
     /// A monitor has ended; so does its alias, unless it was made to last.

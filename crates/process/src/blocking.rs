@@ -36,6 +36,7 @@
 
 use crate::addr::Addr;
 use crate::call::{Call, Look};
+use crate::callee::Callee;
 use crate::context::{Context, Ended};
 use crate::current;
 use crate::node::Node;
@@ -72,7 +73,7 @@ impl<M: Send + 'static> Addr<M> {
     }
 }
 
-impl<M: Send + 'static, T: Send + 'static, F: FnOnce(Reply<T>) -> M> Call<'_, M, T, F> {
+impl<A: Callee, T: Send + 'static, F: FnOnce(Reply<T>) -> A::Request> Call<A, T, F> {
     /// Sends the request and blocks the calling thread until the answer is there or the limit has passed. An answer that
     /// is there by then is taken (OTP: F11).
     ///
@@ -111,8 +112,11 @@ impl<M: Send + 'static, T: Send + 'static, F: FnOnce(Reply<T>) -> M> Call<'_, M,
         loop {
             match self.look(&waker) {
                 Look::Answer(answer) => return answer,
-                Look::Waits(None) => thread::park(),
-                Look::Waits(Some(until)) => {
+                Look::Waits => {
+                    let Some(until) = self.until() else {
+                        thread::park();
+                        continue;
+                    };
                     let now = self.node().map(Node::now);
                     thread::park_timeout(now.map_or(Duration::ZERO, |now| until.saturating_duration_since(now)));
                 }
@@ -412,7 +416,7 @@ fn assert_may_block() {
 
 /// The process on this thread, if there is one, goes on: whoever waits for a reply that it dropped is told.
 fn settle_dropped() {
-    current::take_parked().into_iter().for_each(|reply| reply.settle(CallError::NoReply));
+    current::take_parked().into_iter().flatten().for_each(|reply| reply.settle(CallError::NoReply));
 }
 
 impl<M: Send + 'static> fmt::Debug for BlockingContext<M> {

@@ -3,15 +3,29 @@
 //! A call is a send, a slot, and a deadline. The reply never passes through a mailbox, so a caller inside a flood waits
 //! no longer than one outside (OTP: E8), and a late reply can surface nowhere (OTP: F10).
 //!
+//! ```text
+//!   Call ──first poll──► Asked ──answer──► over
+//!   request ─────────►     └──limit passed, or dropped: the slot is given up, the request abandoned──► over
+//! ```
+//!
+//! # Invariants
+//! * An answer that is there when the limit passes is taken (OTP: F11).
+//! * Whoever gives up a call that was not answered tells its seat, so that the request is dropped unless it was handed out
+//!   before (deviation DEV-03). A caller that is answered tells nobody.
+//!
 //! # Not here
-//! What happens when the reply is dropped (`reply.rs`).
+//! Who can be asked (`callee.rs`), what happens when the reply is dropped (`reply.rs`), how long a call waits (`deadline.rs`), several at once
+//! (`fan_out.rs`).
 
-use crate::addr::Addr;
+use crate::callee::{Asking, Callee};
 use crate::current;
+use crate::deadline::Limit;
 use crate::node::Node;
-use crate::reply::{CallError, Reply, Settle, Slot};
-use crate::timer::{Action, Timer};
-use freeboard_mailbox::{Refused, SendError};
+use crate::reply::{CallError, Left, Reply, Settle, Slot};
+use crate::seat::AnySeat;
+use crate::wire::{BoundCall, Signal};
+use freeboard_mailbox::{Caller, Refused};
+use freeboard_signal::ExitReason;
 use std::{
     fmt,
     future::Future,
@@ -24,52 +38,70 @@ use std::{
 /// How long a call waits unless it says otherwise (OTP: F8).
 pub const CALL_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Limits below this get a timer of their own; longer ones share their process's alarm.
-const EXACT: Duration = Duration::from_millis(50);
-
 /// A call that was not sent yet: awaiting it sends the request and waits for the answer.
 ///
+/// A process that makes a call while it serves another one waits no longer than the caller of that one does
+/// ([`Context::deadline`](crate::Context::deadline)).
+///
 /// # Cancel safety
-/// Dropped before its first poll, nothing was sent. Dropped later, the request is under way and its answer goes nowhere.
+/// Dropped before its first poll, nothing was sent. Dropped later, it is abandoned as if its limit had passed: a request that
+/// still waits in the mailbox is dropped there, and one that was handed out is served for nobody.
+///
+/// # Deviation
+/// OTP's server does the work of a call whose caller has given up; here it never sees it (`docs/deviations.md`, DEV-03).
 ///
 /// # Cost
 /// One allocation, for the answer; a process's calls share one timer, so none of them sets its own unless its limit is
-/// below 50 ms.
+/// below 50 ms. A [bound](Self::bound) call costs a second allocation.
 #[must_use = "a call does nothing until awaited"]
-pub struct Call<'a, M: Send + 'static, T: Send + 'static, F> {
-    to: &'a Addr<M>,
+pub struct Call<A: Callee, T: Send + 'static, F> {
+    to: A,
     request: Option<F>,
-    within: Option<Duration>,
-    until: Option<Instant>,
-    timer: Option<Timer>,
-    /// Whether its seat knows that it waits for a clock.
-    is_early: bool,
-    pending: Option<Pending<T>>,
+    limit: Limit,
+    bond: Bond,
+    asked: Asked<T>,
 }
 
-impl<'a, M: Send + 'static, T: Send + 'static, F: FnOnce(Reply<T>) -> M> Call<'a, M, T, F> {
-    pub(crate) fn new(to: &'a Addr<M>, request: F) -> Self {
-        Self {
-            to,
-            request: Some(request),
-            within: Some(CALL_TIMEOUT),
-            until: None,
-            timer: None,
-            is_early: false,
-            pending: None,
-        }
+/// Whether the answer must come from the incarnation that was asked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Bond {
+    Free,
+    /// Wanted, and nobody has lived there since.
+    Wanted,
+    Made,
+}
+
+impl<A: Callee, T: Send + 'static, F: FnOnce(Reply<T>) -> A::Request> Call<A, T, F> {
+    pub(crate) fn new(to: A, request: F) -> Self {
+        let limit = Limit::new(Some(to.node().map_or(CALL_TIMEOUT, Node::call_timeout)));
+        Self { to, request: Some(request), limit, bond: Bond::Free, asked: Asked::nobody() }
     }
 
     /// Waits this long, counted from the first poll, instead of [`CALL_TIMEOUT`]. Zero asks for an answer that is there
     /// at once.
     pub fn within(mut self, limit: Duration) -> Self {
-        self.within = Some(limit);
+        self.limit.set(Some(limit));
         self
     }
 
-    /// Waits without limit. The call still ends when the process does.
+    /// Waits without a limit of its own. The call still ends when the process does, and with the call that is being served.
     pub fn forever(mut self) -> Self {
-        self.within = None;
+        self.limit.set(None);
+        self
+    }
+
+    /// Waits no longer than the caller of `served` does: for work that goes on after the handler, when nothing is inherited
+    /// any more.
+    pub fn on_behalf_of<R: Send + 'static>(mut self, served: &Reply<R>) -> Self {
+        self.limit.inherit(served.deadline());
+        self
+    }
+
+    /// Ends the call when the process ends that lives there now, with its reason, also if it has handed the reply on
+    /// (OTP: F16). The bond is made ahead of the request (OTP: D6); while nobody lives there, it is made when this call is
+    /// next polled after the start. A request that is [kept](crate::Queue::Keep) over that end is abandoned with its call.
+    pub fn bound(mut self) -> Self {
+        self.bond = Bond::Wanted;
         self
     }
 }
@@ -77,92 +109,131 @@ impl<'a, M: Send + 'static, T: Send + 'static, F: FnOnce(Reply<T>) -> M> Call<'a
 /// What one look at a call came to.
 pub(crate) enum Look<T> {
     Answer(Result<T, CallError>),
-    /// Nothing yet. It is given up at that time, if there is a limit and a clock.
-    Waits(Option<Instant>),
+    /// Nothing yet.
+    Waits,
 }
 
-impl<'a, M: Send + 'static, T: Send + 'static, F: FnOnce(Reply<T>) -> M> Call<'a, M, T, F> {
+impl<A: Callee, T: Send + 'static, F: FnOnce(Reply<T>) -> A::Request> Call<A, T, F> {
     /// Looks for the answer, and sends the request the first time; `waker` is woken when it comes, not when the limit
     /// passes.
     pub(crate) fn look(&mut self, waker: &Waker) -> Look<T> {
-        if let Some(request) = self.request.take() {
-            self.pending = Some(Pending::send(self.to, request));
+        if self.request.is_some() {
+            self.to.resolve();
         }
-        let Some(pending) = &mut self.pending else { return Look::Waits(None) };
-        if let Poll::Ready(answer) = Pin::new(pending).poll(&mut Context::from_waker(waker)) {
+        let Some(Asking(seat)) = self.to.seat() else {
+            // Taken, so that it is dropped now; polled again, this call waits for ever, as one that was answered.
+            let request = self.request.take();
+            return if request.is_some() {
+                Look::Answer(Err(CallError::Exited(ExitReason::NoProc)))
+            } else {
+                Look::Waits
+            };
+        };
+        let core = seat.core();
+        if let Some(request) = self.request.take() {
+            let serving = current::serving();
+            self.limit.inherit(serving.and_then(|(_, deadline)| deadline));
+            let until = self.limit.start(core);
+            let bond = &mut self.bond;
+            let before = |slot: &Arc<Slot<T>>| bond.make(seat, slot);
+            let caller = serving.map(|(pid, _)| pid);
+            self.asked = Asked::send(&self.to, seat, caller, until, self.limit.read(), before, request);
+        }
+        if let Some(answer) = self.asked.poll(waker) {
+            self.bond.is_over(&answer, || seat.give_up(self.asked.number));
             return Look::Answer(answer);
         }
-        let Some(limit) = self.within else { return Look::Waits(None) };
-        let Some(node) = self.node() else { return Look::Waits(None) };
-        let now = node.now();
-        let until = *self.until.get_or_insert_with(|| node.later_than(now, limit));
-        if now < until {
-            return Look::Waits(Some(until));
+        let Some(slot) = self.asked.slot() else { return Look::Waits };
+        if self.bond == Bond::Wanted {
+            self.bond.make(seat, slot);
         }
-        // An answer that came in the meantime is taken (OTP: F11).
-        let answer = self.pending.as_mut().and_then(Pending::give_up);
-        Look::Answer(answer.unwrap_or(Err(CallError::Timeout)))
+        if self.bond == Bond::Wanted {
+            // In this order: whoever starts it meanwhile finds this call there, or is found.
+            Limit::await_start(core, Arc::clone(slot) as Arc<dyn Settle>);
+            self.bond.make(seat, slot);
+        }
+        if self.limit.is_over(core, || Arc::clone(slot) as Arc<dyn Settle>) {
+            let answer = self.asked.give_up(seat);
+            return Look::Answer(answer.unwrap_or(Err(CallError::Timeout)));
+        }
+        Look::Waits
     }
 
-    /// The node whose clock counts. A seat that was never started has none: the limit starts to run at its first start,
-    /// which nudges this call. If there never is one, the queue is dropped, and so the call answered.
-    pub(crate) fn node(&mut self) -> Option<&'a Node> {
-        let core = &self.to.seat().core;
-        if core.node().is_none() && !self.is_early {
-            let slot = self.pending.as_ref().and_then(Pending::settle);
-            let mut life = core.life.lock();
-            if let (None, Some(slot)) = (core.node(), slot) {
-                life.rows().early_calls.push(slot);
-                self.is_early = true;
-            }
-        }
-        core.node()
+    /// When it is given up, if there is a limit and a clock.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn until(&self) -> Option<Instant> {
+        self.limit.until()
     }
 
-    /// Sees to it that this call is polled again by then.
-    fn wake_by(&mut self, until: Instant, waker: &Waker) {
-        // A process's alarm serves all of its calls. A short limit wants to be exact, and a call outside of a process, or
-        // inside a set of futures with wakers of its own, must be woken itself.
-        let exact = self.within.is_some_and(|limit| limit < EXACT) || !current::wake_by(until, waker);
-        if exact && self.timer.is_none() {
-            let slot = self.pending.as_ref().and_then(Pending::settle);
-            self.timer = self.node().zip(slot).map(|(node, slot)| node.timers().at(until, |_| Action::Nudge(slot)));
+    /// The node whose clock counts, if the seat was ever started.
+    #[cfg(feature = "blocking")]
+    pub(crate) fn node(&self) -> Option<&Node> {
+        self.to.node()
+    }
+}
+
+impl Bond {
+    /// Makes the bond with whoever lives there, if it is wanted and was not made.
+    fn make<T: Send + 'static>(&mut self, seat: &dyn AnySeat, slot: &Arc<Slot<T>>) {
+        if *self != Self::Wanted {
+            return;
+        }
+        let Some(incarnation) = seat.incarnation() else { return };
+        let slot = Arc::clone(slot) as Arc<dyn Settle>;
+        let signal = Signal::Bound { call: BoundCall(Arc::downgrade(&slot)) };
+        if seat.push_signal(incarnation, Box::new(signal)).is_ok() {
+            *self = Self::Made;
+        }
+    }
+
+    /// What a bound call was told when its process ended holds, also if the next incarnation still has its request.
+    fn is_over<T>(self, answer: &Result<T, CallError>, abandon: impl FnOnce()) {
+        if self == Self::Made && matches!(answer, Err(CallError::Exited(_))) {
+            abandon();
         }
     }
 }
 
-impl<M: Send + 'static, T: Send + 'static, F> Unpin for Call<'_, M, T, F> {}
+impl<A: Callee, T: Send + 'static, F> Unpin for Call<A, T, F> {}
 
-impl<M: Send + 'static, T: Send + 'static, F: FnOnce(Reply<T>) -> M> Future for Call<'_, M, T, F> {
+impl<A: Callee, T: Send + 'static, F: FnOnce(Reply<T>) -> A::Request> Future for Call<A, T, F> {
     type Output = Result<T, CallError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        match self.look(cx.waker()) {
-            Look::Answer(answer) => return Poll::Ready(answer),
-            Look::Waits(Some(until)) => self.wake_by(until, cx.waker()),
-            Look::Waits(None) => {}
+        if let Look::Answer(answer) = self.look(cx.waker()) {
+            return Poll::Ready(answer);
+        }
+        let this = &mut *self;
+        if let (Some(slot), Some(Asking(seat))) = (this.asked.slot(), this.to.seat()) {
+            this.limit.wake(seat.core(), cx.waker(), || Arc::clone(slot) as Arc<dyn Settle>);
         }
         Poll::Pending
     }
 }
 
-impl<M: Send + 'static, T: Send + 'static, F> Drop for Call<'_, M, T, F> {
+impl<A: Callee, T: Send + 'static, F> Drop for Call<A, T, F> {
     fn drop(&mut self) {
-        if let (Some(timer), Some(node)) = (self.timer.take(), self.to.seat().core.node()) {
-            let _left = node.timers().cancel(timer, timer.at());
+        if let Some(Asking(seat)) = self.to.seat() {
+            self.limit.end(seat.core());
+            if let Some(answer) = self.asked.give_up(seat) {
+                self.bond.is_over(&answer, || seat.give_up(self.asked.number));
+            }
         }
     }
 }
 
-impl<M: Send + 'static, T: Send + 'static, F> fmt::Debug for Call<'_, M, T, F> {
+impl<A: Callee, T: Send + 'static, F> fmt::Debug for Call<A, T, F> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Call").field("to", self.to).field("within", &self.within).finish_non_exhaustive()
+        f.debug_struct("Call").field("to", &self.to).field("bond", &self.bond).finish_non_exhaustive()
     }
 }
 
-/// A request that is under way. Dropping it abandons the answer, not the request.
-#[must_use = "the answer is lost unless this is awaited"]
-pub struct Pending<T: Send + 'static>(Sent<T>);
+/// A request that was sent, as far as its caller is concerned.
+struct Asked<T> {
+    sent: Sent<T>,
+    /// Its number in the mailbox.
+    number: u64,
+}
 
 enum Sent<T> {
     UnderWay(Arc<Slot<T>>),
@@ -170,41 +241,117 @@ enum Sent<T> {
     Over,
 }
 
-impl<T: Send + 'static> Pending<T> {
-    pub(crate) fn send<M: Send + 'static>(to: &Addr<M>, request: impl FnOnce(Reply<T>) -> M) -> Self {
-        if current::pid().is_some_and(|caller| to.seat().core.is_now(caller)) {
-            return Self(Sent::Failed(CallError::CallingSelf));
+impl<T: Send + 'static> Asked<T> {
+    /// Nobody was asked yet.
+    fn nobody() -> Self {
+        Self { sent: Sent::Over, number: 0 }
+    }
+
+    /// Sends a request, for a caller who waits until then; `now` is what the coarse clock has just said, if it was asked;
+    /// `before` sees its slot before anybody else does.
+    fn send<A: Callee>(
+        to: &A,
+        seat: &dyn AnySeat,
+        caller: Option<freeboard_signal::Pid>,
+        until: Option<Instant>,
+        now: Option<Instant>,
+        before: impl FnOnce(&Arc<Slot<T>>),
+        request: impl FnOnce(Reply<T>) -> A::Request,
+    ) -> Self {
+        let core = seat.core();
+        if caller.is_some_and(|caller| core.is_now(caller)) {
+            return Self { sent: Sent::Failed(CallError::CallingSelf), number: 0 };
         }
-        let slot = Slot::new();
-        match to.send(request(Reply::new(Arc::clone(&slot)))) {
-            Ok(()) => Self(Sent::UnderWay(slot)),
-            Err(SendError { message, why }) => {
-                // The request holds the reply: whatever its drop says comes after this.
-                slot.give_up();
-                drop(message);
-                Self(Sent::Failed(match why {
-                    Refused::Closed(reason) => CallError::Exited(reason),
-                    other => CallError::Refused(other),
-                }))
-            }
+        let slot = Slot::new(until);
+        before(&slot);
+        let waits = match (until, core.node()) {
+            (Some(until), Some(node)) => node.caller(until),
+            _ => Caller::NONE,
+        };
+        // The request holds the reply: whatever its drop says comes after this.
+        let refused = || drop(slot.give_up());
+        match to.send_call(request(Reply::new(Arc::clone(&slot))), waits, now, refused) {
+            Ok(number) => Self { sent: Sent::UnderWay(slot), number },
+            Err(Refused::Closed(reason)) => Self { sent: Sent::Failed(CallError::Exited(reason)), number: 0 },
+            Err(other) => Self { sent: Sent::Failed(CallError::Refused(other)), number: 0 },
         }
     }
 
-    /// The slot without its type, while the answer is awaited.
-    fn settle(&self) -> Option<Arc<dyn Settle>> {
-        match &self.0 {
-            Sent::UnderWay(slot) => Some(Arc::clone(slot) as Arc<dyn Settle>),
+    /// Where the answer will be, while it is awaited.
+    fn slot(&self) -> Option<&Arc<Slot<T>>> {
+        match &self.sent {
+            Sent::UnderWay(slot) => Some(slot),
             Sent::Failed(_) | Sent::Over => None,
         }
     }
 
-    /// Gives up; an answer that is there is returned.
-    fn give_up(&mut self) -> Option<Result<T, CallError>> {
-        match std::mem::replace(&mut self.0, Sent::Over) {
-            Sent::UnderWay(slot) => slot.give_up(),
-            Sent::Failed(why) => Some(Err(why)),
-            Sent::Over => None,
+    /// The answer, once; or parks the caller.
+    fn poll(&mut self, waker: &Waker) -> Option<Result<T, CallError>> {
+        let answer = match &self.sent {
+            Sent::UnderWay(slot) => slot.poll(waker)?,
+            Sent::Failed(why) => Err(why.clone()),
+            Sent::Over => return None,
+        };
+        self.sent = Sent::Over;
+        Some(answer)
+    }
+
+    /// Gives up; an answer that is there is returned. The seat is told if there is none.
+    fn give_up(&mut self, seat: &dyn AnySeat) -> Option<Result<T, CallError>> {
+        match std::mem::replace(&mut self.sent, Sent::Over) {
+            Sent::UnderWay(slot) => match slot.give_up() {
+                Left::Answered(answer) => return Some(answer),
+                Left::Waiting => seat.give_up(self.number),
+                Left::Over => {}
+            },
+            Sent::Failed(why) => return Some(Err(why)),
+            Sent::Over => {}
         }
+        None
+    }
+}
+
+/// A request that is under way; awaiting it waits for the answer, without limit unless it is given one.
+///
+/// # Cancel safety
+/// Dropped, the request is abandoned, as with a [`Call`]. Polled again after it was answered, it waits for ever.
+#[must_use = "the request is abandoned when this is dropped"]
+pub struct Pending<T: Send + 'static> {
+    asked: Asked<T>,
+    to: Arc<dyn AnySeat>,
+    limit: Limit,
+}
+
+impl<T: Send + 'static> Pending<T> {
+    pub(crate) fn send<A: Callee>(
+        to: &A,
+        seat: Arc<dyn AnySeat>,
+        request: impl FnOnce(Reply<T>) -> A::Request,
+    ) -> Self {
+        let asked = Asked::send(to, &*seat, current::pid(), None, None, |_| {}, request);
+        Self { asked, to: seat, limit: Limit::new(None) }
+    }
+
+    /// Waits this long, counted from now. A seat that was not started yet has no clock: there it counts from the first start.
+    pub fn within(mut self, limit: Duration) -> Self {
+        self.limit.set(Some(limit));
+        self.limited()
+    }
+
+    /// Waits no longer than the caller of `served` does.
+    pub fn on_behalf_of<R: Send + 'static>(mut self, served: &Reply<R>) -> Self {
+        self.limit.inherit(served.deadline());
+        self.limited()
+    }
+
+    /// Tells whoever holds the reply.
+    fn limited(mut self) -> Self {
+        // It may have been looked at already: what would wake it by the time before says nothing of an earlier one.
+        self.limit.end(self.to.core());
+        if let (Some(until), Some(slot)) = (self.limit.start(self.to.core()), self.asked.slot()) {
+            slot.wait_until(until);
+        }
+        self
     }
 }
 
@@ -214,24 +361,27 @@ impl<T: Send + 'static> Future for Pending<T> {
     type Output = Result<T, CallError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let answer = match &self.0 {
-            Sent::UnderWay(slot) => slot.poll(cx.waker()),
-            Sent::Failed(_) => self.give_up(),
-            Sent::Over => None,
-        };
-        match answer {
-            Some(answer) => {
-                self.0 = Sent::Over;
-                Poll::Ready(answer)
-            }
-            None => Poll::Pending,
+        if let Some(answer) = self.asked.poll(cx.waker()) {
+            return Poll::Ready(answer);
         }
+        let Self { asked, to, limit } = &mut *self;
+        let Some(slot) = asked.slot() else { return Poll::Pending };
+        if limit.is_limited() {
+            let core = to.core();
+            let slot = || Arc::clone(slot) as Arc<dyn Settle>;
+            if limit.is_over(core, slot) {
+                return Poll::Ready(asked.give_up(&**to).unwrap_or(Err(CallError::Timeout)));
+            }
+            limit.wake(core, cx.waker(), slot);
+        }
+        Poll::Pending
     }
 }
 
 impl<T: Send + 'static> Drop for Pending<T> {
     fn drop(&mut self) {
-        drop(self.give_up());
+        self.limit.end(self.to.core());
+        drop(self.asked.give_up(&*self.to));
     }
 }
 

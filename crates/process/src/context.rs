@@ -1,6 +1,6 @@
 //! A process seen from inside: who it is, what it may do to others, what it spawns.
 //!
-//! The receives are in `receive.rs`, the timers at the end of this file. Everything here runs in the process's own task,
+//! The receives are in `receive.rs`, the timers in `own_timers.rs`. Everything here runs in the process's own task,
 //! so links and monitors take effect before the call returns (OTP: D6, D7), with no lock that anybody else waits for.
 //!
 //! # Not here
@@ -8,25 +8,20 @@
 
 use crate::addr::Addr;
 use crate::current;
-use crate::life::{Life, Link, Obligations};
+use crate::idle::Idle;
+use crate::life::{Life, Link};
 use crate::monitor::MonitorOptions;
 use crate::node::Node;
+use crate::own_timers::OwnTimers;
 use crate::seat::{AnySeat, Seat};
 use crate::start::{self, Birth, Kin, StartError};
 use crate::sync::MutexGuard;
 use crate::target::Target;
-use crate::timer::{Action, Timer};
 use crate::wire::{Peer, Signal};
-use freeboard_mailbox::Inbox;
+use freeboard_mailbox::{Inbox, Notice};
 use freeboard_monitor::Row;
 use freeboard_signal::{ExitReason, Pid, Ref};
-use std::{
-    collections::VecDeque,
-    fmt,
-    future::Future,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::VecDeque, fmt, future::Future, sync::Arc, time::Instant};
 
 /// How a process ends: `Ok(())` is the reason `Normal`, `?` makes any error a reason.
 pub type Ended = Result<(), ExitReason>;
@@ -39,19 +34,34 @@ pub type Ended = Result<(), ExitReason>;
 pub struct Context<M: Send + 'static> {
     pub(crate) seat: Arc<Seat<M>>,
     pub(crate) inbox: Inbox<M, Signal>,
-    /// Received since this process last gave way to others.
-    pub(crate) served: u32,
+    /// Received since this process last gave way to others, or was asked whether it should.
+    pub(crate) served: u16,
+    /// How often it was asked since then, and went on.
+    pub(crate) rounds: u16,
     /// Received since the intake was last told.
     pub(crate) unnoted: u32,
-    /// Messages from [`then`](Self::then), to be handled before the queue.
-    #[expect(clippy::box_collection, reason = "an idle actor pays one word for what it nearly never uses")]
-    pub(crate) next: Option<Box<VecDeque<M>>>,
+    /// What most processes never use: an idle one pays a word for it.
+    pub(crate) rare: Option<Box<Rare<M>>>,
     pid: Pid,
+}
+
+/// What most processes never use.
+pub(crate) struct Rare<M> {
+    /// Messages from [`Context::then`], to be handled before the queue.
+    pub(crate) next: VecDeque<M>,
+    pub(crate) timers: OwnTimers<M>,
+    pub(crate) idle: Option<Idle>,
+}
+
+impl<M> Default for Rare<M> {
+    fn default() -> Self {
+        Self { next: VecDeque::new(), timers: OwnTimers::default(), idle: None }
+    }
 }
 
 impl<M: Send + 'static> Context<M> {
     pub(crate) fn new(seat: Arc<Seat<M>>, pid: Pid) -> Self {
-        Self { seat, inbox: Inbox::new(), served: 0, unnoted: 0, next: None, pid }
+        Self { seat, inbox: Inbox::new(), served: 0, rounds: 0, unnoted: 0, rare: None, pid }
     }
 
     /// The node this process runs on.
@@ -69,7 +79,8 @@ impl<M: Send + 'static> Context<M> {
         Addr::new(Arc::clone(&self.seat))
     }
 
-    /// Who started this process, if a process or a supervisor did.
+    /// Who started this process, if a process or a supervisor did. When the node stops, it takes the place of a parent that
+    /// is not there.
     pub fn parent(&self) -> Option<Pid> {
         self.life()?.parent().map(|parent| parent.pid)
     }
@@ -99,7 +110,8 @@ impl<M: Send + 'static> Context<M> {
     /// Links this process and the target: when one ends, the other gets an exit signal (OTP: B1–B3). Linking twice is one
     /// link; linking to oneself does nothing (OTP: B2).
     ///
-    /// A target that is gone answers with an exit signal `NoProc`.
+    /// A target that is gone answers with an exit signal `NoProc`. If that ends this process, it died of an
+    /// [`Absent`](crate::Absent) error (OTP: A7).
     ///
     /// # Deviation
     /// OTP raises an error in a caller that does not trap exits; here the signal comes in both cases
@@ -140,19 +152,64 @@ impl<M: Send + 'static> Context<M> {
     /// Removes the link to the target, if there is one. When this returns, no exit of that link will arrive any more; one
     /// that is queued already stays (OTP: B11).
     pub fn unlink(&mut self, target: &(impl Target + ?Sized)) {
-        let removed: Vec<Link> = {
-            let Some(mut life) = self.life() else { return };
+        let _was_linked = self.take_link(target);
+    }
+
+    /// Removes the link, and answers whether there was one.
+    fn take_link(&mut self, target: &(impl Target + ?Sized)) -> bool {
+        let now = target.resolve(self.node());
+        let (removed, mut was_linked): (Vec<Link>, bool) = {
+            let Some(mut life) = self.life() else { return false };
+            let mut was_linked = false;
             if let Some(parent) = life.parent()
-                && target.resolve(self.node()) == Some(parent.pid)
+                && now == Some(parent.pid)
             {
-                parent.linked = false;
+                was_linked = std::mem::replace(&mut parent.linked, false);
             }
-            let Some(rows) = life.rows_if_any() else { return };
-            rows.links.extract_if(|_, link| target.is(&link.peer)).map(|(_, link)| link).collect()
+            let Some(rows) = life.rows_if_any() else { return was_linked };
+            let links = rows.links.extract_if(|_, link| target.is(&link.peer, now)).map(|(_, link)| link).collect();
+            (links, was_linked)
         };
+        was_linked |= !removed.is_empty();
         for link in removed {
             link.peer.signal(Signal::Unlink { from: self.pid, links: link.tokens });
         }
+        was_linked
+    }
+
+    /// Removes the link to the target, and the oldest exit of it that is queued already, if this process traps exits: what
+    /// OTP's supervisors do before they forget a child (OTP: B11). Answers whether the link was in force; `false` also means
+    /// that an exit was removed. The exit is known by the identity it came from, so name one that may have ended by its
+    /// [`Pid`]: an address or a name of it names nobody by then, and removes no exit.
+    ///
+    /// ```
+    /// use freeboard_process::{Context, ExitReason, Node, Sim};
+    /// use std::time::Duration;
+    ///
+    /// # Sim::seed(1).run(async |node: Node| {
+    /// # let (done, heard) = tokio::sync::oneshot::channel();
+    /// node.spawn(async |mut cx: Context<()>| {
+    ///     cx.trap_exit(true);
+    ///     let child = cx.spawn_link(async |_cx: Context<()>| Err(ExitReason::Shutdown));
+    ///     let child = child.pid().unwrap();
+    ///     // The child ends, and its exit is queued.
+    ///     cx.sleep(Duration::from_millis(1)).await;
+    ///     let was_linked = cx.unlink_flush(&child);
+    ///     let nothing = cx.recv().after(Duration::ZERO).await;
+    ///     # let _ = done.send((was_linked, nothing.is_none()));
+    ///     Ok(())
+    /// });
+    /// # assert_eq!(heard.await.unwrap(), (false, true));
+    /// # });
+    /// ```
+    pub fn unlink_flush(&mut self, target: &(impl Target + ?Sized)) -> bool {
+        // Whom it names may be gone by the time the link is looked up, so it is asked first.
+        let pid = target.resolve(self.node());
+        let was_linked = self.take_link(target);
+        if let (false, Some(pid)) = (was_linked, pid) {
+            self.flush(Notice::Exit(pid));
+        }
+        was_linked
     }
 
     /// Watches the target: its end, or its absence, arrives as one `Down` that carries the returned token (OTP: C1–C5).
@@ -168,7 +225,7 @@ impl<M: Send + 'static> Context<M> {
     pub fn demonitor(&mut self, monitor: Ref) -> bool {
         let row = self.life().and_then(|mut life| life.rows_if_any().and_then(|rows| rows.take_monitor(monitor)));
         let Some(row) = row else { return false };
-        if row.pid != self.pid {
+        if row.peer.pid != self.pid {
             row.peer.signal(Signal::Demonitor { monitor });
         }
         true
@@ -180,12 +237,17 @@ impl<M: Send + 'static> Context<M> {
         if self.demonitor(monitor) {
             return true;
         }
-        self.take_ahead();
-        let _removed = self.inbox.flush_down(monitor) || self.seat.intake.flush_down(monitor);
+        self.flush(Notice::Down(monitor));
         false
     }
 
-    /// Sends an exit signal to the target (OTP: B7).
+    /// Takes a notice out of the queue, wherever it is; answers whether it was there.
+    fn flush(&mut self, notice: Notice) -> bool {
+        self.take_ahead();
+        self.inbox.flush(notice) || self.seat.intake.flush(notice)
+    }
+
+    /// Sends an exit signal to the target (OTP: B7). Nobody there: nothing happens.
     pub fn exit(&mut self, target: &(impl Target + ?Sized), reason: ExitReason) {
         if let Some(peer) = target.peer(self.node()) {
             peer.exit(self.pid, reason);
@@ -244,28 +306,26 @@ impl<M: Send + 'static> Context<M> {
     /// Puts a message in front of the queue: an [`Actor`](crate::Actor) handles it directly after the present handler,
     /// before anything that waits (OTP: F22). Several keep their order.
     pub fn then(&mut self, message: M) {
-        self.next.get_or_insert_default().push_back(message);
+        self.rare.get_or_insert_default().next.push_back(message);
     }
 
     /// Tells whoever started this process that it is up (OTP: F1). An [`Actor`](crate::Actor) does so when its `init` is
     /// through; a raw child does it itself, or its spec does. Later calls change nothing.
     pub fn acknowledge(&mut self) {
-        self.with_obligations(|owed, pid| owed.acknowledge(pid));
+        let up = self.life().and_then(|mut life| life.obligations.as_mut()?.come_up());
+        if let Some(up) = up {
+            up.tell(self.pid);
+        }
     }
 
     /// Says what the starter shall hear when this process ends before it was up.
     pub(crate) fn fail_start(&mut self, failure: StartError) {
-        self.with_obligations(|owed, _| owed.failure = Some(failure));
-    }
-
-    fn with_obligations(&mut self, work: impl FnOnce(&mut Obligations, Pid)) {
-        // Taken out for the time of the call: a supervisor's table must not be entered under this process's lock.
-        let owed = self.life().and_then(|mut life| life.obligations.take());
-        if let Some(mut owed) = owed {
-            work(&mut owed, self.pid);
-            if let Some(mut life) = self.life() {
-                life.obligations = Some(owed);
-            }
+        // What it may replace is dropped when the lock is released.
+        let mut failure = Some(failure);
+        if let Some(mut life) = self.life()
+            && let Some(owed) = &mut life.obligations
+        {
+            std::mem::swap(&mut owed.failure, &mut failure);
         }
     }
 
@@ -281,7 +341,7 @@ impl<M: Send + 'static> Context<M> {
     /// The target, or a stand-in that answers nothing: the identity asked for, or the node's if there is none.
     pub(crate) fn peer_or_absent(&self, target: &(impl Target + ?Sized)) -> Peer {
         target.peer(self.node()).unwrap_or_else(|| {
-            let pid = target.resolve(self.node()).unwrap_or_else(|| self.node().pid());
+            let pid = target.absent().unwrap_or_else(|| self.node().pid());
             Peer { pid, seat: Arc::clone(&self.seat) as Arc<dyn AnySeat> }
         })
     }
@@ -301,43 +361,14 @@ impl<M: Send + 'static> Context<M> {
             }
         });
     }
-
-    // Timers.
-
-    /// Sends `message` to this process after that time, unless it has ended by then (OTP: A14).
-    pub fn send_after(&mut self, after: Duration, message: M) -> Timer {
-        let at = self.node().later(after);
-        let (seat, incarnation) = (Arc::downgrade(&self.seat), self.pid.generation());
-        // The process's lock is held meanwhile, so that a timer that is due at once finds its row to remove.
-        let mut life = self.life();
-        let timer = self.node().timers().at(at, |number| {
-            Action::Run(Box::new(move || {
-                let Some(seat) = seat.upgrade() else { return };
-                if let Some(rows) = seat.core.life.lock().rows_if_any() {
-                    rows.forget_timer(number);
-                }
-                drop(seat.intake.push_for(incarnation, message));
-            }))
-        });
-        if let Some(life) = &mut life {
-            life.rows().timers.push(timer);
-        }
-        timer
-    }
-
-    /// Takes a timer back: the time that was left, or `None` if its message is queued already, or was received.
-    pub fn cancel(&mut self, timer: Timer) -> Option<Duration> {
-        let left = self.node().timers().cancel(timer, self.now());
-        if let Some(rows) = self.life().as_mut().and_then(|life| life.rows_if_any()) {
-            rows.forget_timer(timer.number());
-        }
-        left
-    }
 }
 
 impl<M: Send + 'static> Drop for Context<M> {
     fn drop(&mut self) {
         self.seat.intake.note_inspected(self.inbox.take_inspected());
+        if self.seat.core.is_living(self.pid.generation()) {
+            self.seat.intake.note_handled(u64::from(std::mem::take(&mut self.unnoted)));
+        }
         // What this receiver took and did not use goes back to the seat, where the exit protocol drops it in its turn.
         if let Some(late) = self.seat.intake.give_back(self.pid.generation(), std::mem::take(&mut self.inbox)) {
             self.bury(late);

@@ -12,10 +12,13 @@
 //! that had ended.
 
 use crate::reply::{CallError, Settle};
+use crate::watchdog::Post;
+use crate::wire::Peer;
 use freeboard_mailbox::sync::thread_local;
 use freeboard_signal::{ExitReason, Pid};
 use std::{
     cell::{Cell, RefCell},
+    mem,
     sync::Arc,
     task::Waker,
     time::{Duration, Instant},
@@ -23,46 +26,152 @@ use std::{
 
 thread_local! {
     #[allow(clippy::missing_const_for_thread_local, reason = "loom's macro of this name knows no const")]
-    static CURRENT: Ambient = Ambient {
-        frame: RefCell::new(None),
-        any_parked: Cell::new(false),
-        showing: Cell::new(false),
-        reading: Cell::new(Reading::Outside),
-    };
+    static CURRENT: Ambient = Ambient::default();
 }
 
-/// The cell of one thread.
+/// The cell of one thread. Plain cells, since a frame is put up and taken down at every poll; what is rare has a flag of its
+/// own that tells that it is not there.
+#[derive(Default)]
 struct Ambient {
-    frame: RefCell<Option<Frame>>,
-    /// Whether the frame holds a reply: asked after each message, so it is a look without the borrow.
-    any_parked: Cell<bool>,
-    /// Whether a dead letter is being shown: what that costs in turn is not shown, or it might never end.
-    showing: Cell<bool>,
+    /// Whether there is a frame. Without one, what follows says nothing.
+    inside: Cell<bool>,
+    pid: Cell<Option<Pid>>,
+    /// Whether this is the process's own thread, or nobody's, which may block.
+    own_thread: Cell<bool>,
+    /// The task's waker, by its identity: a call that is polled with this one is woken when the task is.
+    waker: Cell<Option<WakerId>>,
+    /// The earliest time by which a call of this process wants to look at the clock.
+    wake_by: Cell<Option<Instant>>,
+    /// Until when the caller of the message at hand waits.
+    deadline: Cell<Option<Instant>>,
+    /// When a long turn was looked at for the first time.
+    began: Cell<Option<Instant>>,
     /// The coarse clock, as this poll has read it.
     reading: Cell<Reading>,
+    /// Replies that wait for the verdict, if there is any.
+    parked: RefCell<Parked>,
+    any_parked: Cell<bool>,
+    /// What dropped replies are answered at once, if they are.
+    settled: RefCell<Option<CallError>>,
+    is_settled: Cell<bool>,
+    /// Whether a dead letter is being shown: what that costs in turn is not shown, or it might never end.
+    showing: Cell<bool>,
+    /// The node polled last, if it has no watchdog.
+    unwatched: Cell<Option<u32>>,
+    /// Where the watchdogs of other nodes look for this thread.
+    posts: RefCell<Vec<Posted>>,
+    /// Where a process on this thread panicked, until its reason is made.
+    panicked: Cell<Option<Box<(Pid, String)>>>,
+}
+
+/// This thread at one node's watchdog.
+struct Posted {
+    node: u32,
+    post: Arc<Post>,
+    polls: u32,
+}
+
+/// A poll that a watchdog knows of; it is over when this is dropped.
+pub(crate) struct Watched {
+    node: u32,
+    before: u64,
 }
 
 /// Whether a poll has read its node's coarse clock, which it does once at most. Nodes are told apart by their number.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Default)]
 enum Reading {
     /// No process is being polled.
+    #[default]
     Outside,
     Unread(u32),
     Read(u32, Duration),
 }
 
-/// What is known of the process on this thread.
-#[derive(Debug)]
+/// What a frame is made of.
 struct Frame {
     pid: Option<Pid>,
-    settled: Option<CallError>,
-    /// Whether this is the process's own thread, which may block.
     own_thread: bool,
-    parked: Parked,
-    /// The task's waker, by its identity: a call that is polled with this one is woken when the task is.
     waker: Option<WakerId>,
-    /// The earliest time by which a call of this process wants to look at the clock.
     wake_by: Option<Instant>,
+    deadline: Option<Instant>,
+    began: Option<Instant>,
+    reading: Reading,
+    parked: Option<Parked>,
+    settled: Option<CallError>,
+}
+
+impl Ambient {
+    /// Puts up a frame where there is none. What stood in the cells before says nothing.
+    fn put_up(&self, pid: Option<Pid>, own_thread: bool, waker: Option<WakerId>, deadline: Option<Instant>) {
+        self.inside.set(true);
+        self.pid.set(pid);
+        self.own_thread.set(own_thread);
+        self.waker.set(waker);
+        self.wake_by.set(None);
+        self.deadline.set(deadline);
+        self.began.set(None);
+        // A thread of a process's own is in its frame for all its life, and has no waker of the task's.
+        let polled = waker.and(pid);
+        self.reading.set(polled.map_or(Reading::Outside, |pid| Reading::Unread(pid.node())));
+    }
+
+    /// Takes the frame down, but for what is rare.
+    fn take_down(&self) {
+        self.inside.set(false);
+        self.pid.set(None);
+        self.waker.set(None);
+        self.reading.set(Reading::Outside);
+    }
+
+    /// Takes the frame down with all that is in it, for the time of another one.
+    fn put_aside(&self) -> Frame {
+        let frame = Frame {
+            pid: self.pid.get(),
+            own_thread: self.own_thread.get(),
+            waker: self.waker.get(),
+            wake_by: self.wake_by.get(),
+            deadline: self.deadline.get(),
+            began: self.began.get(),
+            reading: self.reading.get(),
+            parked: self.take_parked(),
+            settled: self.take_settled(),
+        };
+        self.take_down();
+        frame
+    }
+
+    /// Puts up again what was put aside.
+    fn put_back(&self, frame: Frame) {
+        self.put_up(frame.pid, frame.own_thread, frame.waker, frame.deadline);
+        self.wake_by.set(frame.wake_by);
+        self.began.set(frame.began);
+        self.reading.set(frame.reading);
+        self.park(frame.parked.unwrap_or_default());
+        self.settle(frame.settled);
+    }
+
+    fn park(&self, replies: Parked) {
+        if !replies.is_empty() {
+            self.any_parked.set(true);
+            self.parked.borrow_mut().extend(replies);
+        }
+    }
+
+    #[inline]
+    fn take_parked(&self) -> Option<Parked> {
+        if self.any_parked.replace(false) { Some(mem::take(&mut *self.parked.borrow_mut())) } else { None }
+    }
+
+    fn settle(&self, answer: Option<CallError>) {
+        if answer.is_some() {
+            self.is_settled.set(true);
+            self.settled.replace(answer);
+        }
+    }
+
+    fn take_settled(&self) -> Option<CallError> {
+        if self.is_settled.replace(false) { self.settled.take() } else { None }
+    }
 }
 
 /// Which waker: two with the same identity wake the same task.
@@ -92,23 +201,34 @@ pub(crate) enum Fate {
 pub(crate) struct Turn<T> {
     /// What the work came to.
     pub(crate) result: T,
-    /// Replies that still wait for the process's verdict.
-    pub(crate) waiting: Parked,
+    /// Replies that still wait for the process's verdict, if there are any.
+    pub(crate) waiting: Option<Parked>,
     /// When the process wants to be woken, if nothing else does.
     pub(crate) wake_by: Option<Instant>,
 }
 
-/// Runs `work` as process `pid`, polled with `waker`, with the replies that wait for its verdict from before.
-pub(crate) fn run<T>(pid: Pid, waker: Option<WakerId>, waiting: Parked, work: impl FnOnce() -> T) -> Turn<T> {
-    let pid = Some(pid);
-    within(Frame { pid, settled: None, own_thread: false, parked: waiting, waker, wake_by: None }, work)
+/// Runs `work` as process `pid`, polled with `waker`, with the replies that wait for its verdict from before; it serves a call
+/// whose caller waits until `deadline`, or none.
+#[inline]
+pub(crate) fn run<T>(
+    pid: Pid,
+    waker: Option<WakerId>,
+    waiting: Option<Parked>,
+    deadline: Option<Instant>,
+    work: impl FnOnce() -> T,
+) -> Turn<T> {
+    within(Some(pid), false, waker, deadline, || {
+        if let Some(waiting) = waiting {
+            park(waiting);
+        }
+        work()
+    })
 }
 
 /// Runs `work` on the own thread of process `pid`, which may block there.
 #[cfg(feature = "blocking")]
 pub(crate) fn run_thread<T>(pid: Pid, work: impl FnOnce() -> T) -> Turn<T> {
-    let pid = Some(pid);
-    within(Frame { pid, settled: None, own_thread: true, parked: Vec::new(), waker: None, wake_by: None }, work)
+    within(Some(pid), true, None, None, work)
 }
 
 /// Runs `work`, which drops what a dead process left: replies in it are answered with `reason`.
@@ -122,7 +242,7 @@ pub(crate) fn run_dropping<T>(answer: CallError, work: impl FnOnce() -> T) -> T 
     // A thread that is itself going away has no frame any more.
     let around = CURRENT.try_with(|current| {
         // A destructor may block where its dropper may.
-        current.frame.borrow().as_ref().map_or((None, true), |frame| (frame.pid, frame.own_thread))
+        if current.inside.get() { (current.pid.get(), current.own_thread.get()) } else { (None, true) }
     });
     match around {
         Ok((pid, own_thread)) => settled(pid, own_thread, answer, work),
@@ -141,14 +261,84 @@ pub(crate) fn show_one(show: impl FnOnce()) {
 }
 
 fn settled<T>(pid: Option<Pid>, own_thread: bool, answer: CallError, work: impl FnOnce() -> T) -> T {
-    let settled = Some(answer);
-    within(Frame { pid, settled, own_thread, parked: Vec::new(), waker: None, wake_by: None }, work).result
+    let work = || {
+        CURRENT.with(|current| current.settle(Some(answer)));
+        work()
+    };
+    within(pid, own_thread, None, None, work).result
+}
+
+/// Tells the watchdog of that process's node, if it has one, that a poll begins.
+pub(crate) fn watch(me: &Peer) -> Option<Watched> {
+    let node = me.pid.node();
+    CURRENT.with(|current| {
+        if current.unwatched.get() == Some(node) {
+            return None;
+        }
+        let mut posts = current.posts.borrow_mut();
+        let at = match posts.iter().position(|posted| posted.node == node) {
+            Some(at) => at,
+            None => {
+                let Some(watchdog) = me.seat.core().node()?.watchdog() else {
+                    current.unwatched.set(Some(node));
+                    return None;
+                };
+                // Of a node that is gone nobody looks any more.
+                posts.retain(|posted| Arc::strong_count(&posted.post) > 1);
+                posts.push(Posted { node, post: watchdog.post(), polls: 0 });
+                posts.len() - 1
+            }
+        };
+        let posted = &mut posts[at];
+        posted.polls = posted.polls.wrapping_add(1);
+        Some(Watched { node, before: posted.post.begin(posted.polls, me.pid.slot()) })
+    })
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        let end = |current: &Ambient| {
+            if let Some(posted) = current.posts.borrow().iter().find(|posted| posted.node == self.node) {
+                posted.post.end(self.before);
+            }
+        };
+        // A thread that is itself going away has left its posts.
+        let _gone = CURRENT.try_with(end);
+    }
+}
+
+/// Notes where the process on this thread panics, if it is one of that node. Called by the panic hook, anywhere.
+pub(crate) fn note_panic(node: u32, location: &std::panic::Location<'_>) {
+    let note = |current: &Ambient| {
+        if let Some(pid) = current.pid.get().filter(|pid| current.inside.get() && pid.node() == node) {
+            current.panicked.set(Some(Box::new((pid, location.to_string()))));
+        }
+    };
+    let _gone = CURRENT.try_with(note);
+}
+
+/// Where the process on this thread panicked, if its node wants to know; empty otherwise.
+pub(crate) fn take_panic_location() -> String {
+    let (noted, pid) = (CURRENT.with(|current| current.panicked.take()), pid());
+    noted.filter(|noted| Some(noted.0) == pid).map(|noted| noted.1).unwrap_or_default()
 }
 
 /// Whether this thread may be blocked: no process is being polled on it.
 #[cfg(feature = "blocking")]
 pub(crate) fn may_block() -> bool {
-    CURRENT.with(|current| current.frame.borrow().as_ref().is_none_or(|frame| frame.own_thread))
+    CURRENT.with(|current| !current.inside.get() || current.own_thread.get())
+}
+
+/// How long the turn of the process on this thread has lasted by `now`, counted from the first time this was asked.
+pub(crate) fn turn_lasts(now: Instant) -> Duration {
+    CURRENT.with(|current| {
+        if !current.inside.get() {
+            return Duration::ZERO;
+        }
+        let began = current.began.get().unwrap_or(now);
+        current.began.set(Some(began));
+        now.saturating_duration_since(began)
+    })
 }
 
 /// What `read` says, or what it said before in this poll, if a process of that node is being polled.
@@ -168,90 +358,108 @@ pub(crate) fn reading(node: u32, read: impl FnOnce() -> Duration) -> Duration {
 
 /// The process being polled on this thread.
 pub(crate) fn pid() -> Option<Pid> {
-    CURRENT.with(|current| current.frame.borrow().as_ref().and_then(|frame| frame.pid))
+    CURRENT.with(|current| current.pid.get())
+}
+
+/// The process being polled on this thread, and until when the caller waits whom it serves.
+pub(crate) fn serving() -> Option<(Pid, Option<Instant>)> {
+    CURRENT.with(|current| current.pid.get().map(|pid| (pid, current.deadline.get())))
+}
+
+/// Says whom that process serves from here on, if it is the one on this thread.
+pub(crate) fn serve(pid: Pid, deadline: Option<Instant>) {
+    CURRENT.with(|current| {
+        if current.pid.get() == Some(pid) {
+            current.deadline.set(deadline);
+        }
+    });
 }
 
 /// Whether this thread polls the task of that process. Its own thread, if it has one, does not.
 pub(crate) fn is_polled(pid: Pid) -> bool {
-    CURRENT.with(|current| {
-        current.frame.borrow().as_ref().is_some_and(|frame| frame.pid == Some(pid) && !frame.own_thread)
-    })
+    CURRENT.with(|current| current.pid.get() == Some(pid) && !current.own_thread.get())
 }
 
 /// Sees to it that the process on this thread is polled again by then. Answers false if there is none, or if `waker` is
 /// not its task's: then a poll of the task would not reach whoever asks.
 pub(crate) fn wake_by(until: Instant, waker: &Waker) -> bool {
-    CURRENT.with(|current| match current.frame.borrow_mut().as_mut() {
-        Some(frame) if frame.waker == Some(WakerId::of(waker)) => {
-            frame.wake_by = Some(frame.wake_by.map_or(until, |before| before.min(until)));
-            true
+    CURRENT.with(|current| {
+        let is_its_own = current.waker.get() == Some(WakerId::of(waker));
+        if is_its_own {
+            current.wake_by.set(Some(current.wake_by.get().map_or(until, |before| before.min(until))));
         }
-        _ => false,
+        is_its_own
     })
 }
 
 /// Called for each reply that is dropped unanswered.
 pub(crate) fn dropped(reply: &Arc<impl Settle + 'static>) -> Fate {
-    let park = |current: &Ambient| match current.frame.borrow_mut().as_mut() {
-        None => Fate::Outside,
-        Some(Frame { settled: Some(answer), .. }) => Fate::Settled(answer.clone()),
-        Some(frame) => {
-            frame.parked.push(Arc::clone(reply) as Arc<dyn Settle>);
-            current.any_parked.set(true);
-            Fate::Parked
+    let park = |current: &Ambient| {
+        if !current.inside.get() {
+            return Fate::Outside;
         }
+        if current.is_settled.get()
+            && let Some(answer) = &*current.settled.borrow()
+        {
+            return Fate::Settled(answer.clone());
+        }
+        current.any_parked.set(true);
+        current.parked.borrow_mut().push(Arc::clone(reply) as Arc<dyn Settle>);
+        Fate::Parked
     };
     // A thread that is itself going away runs no process any more.
     CURRENT.try_with(park).unwrap_or(Fate::Outside)
 }
 
-/// Parks replies that the process dropped on its own thread, for its task, which is being polled or left here.
-#[cfg(feature = "blocking")]
+/// Parks replies for the verdict of the process that is being polled or left here: such as it dropped in an earlier poll, or
+/// on its own thread.
 pub(crate) fn park(replies: Parked) {
     CURRENT.with(|current| {
-        current.any_parked.set(current.any_parked.get() || !replies.is_empty());
-        if let Some(frame) = current.frame.borrow_mut().as_mut() {
-            frame.parked.extend(replies);
+        if current.inside.get() {
+            current.park(replies);
         }
     });
 }
 
-/// The replies parked so far in this poll: a handler's verdict is known before the poll ends.
-pub(crate) fn take_parked() -> Parked {
-    CURRENT.with(|current| {
-        if !current.any_parked.replace(false) {
-            return Vec::new();
-        }
-        current.frame.borrow_mut().as_mut().map(|frame| std::mem::take(&mut frame.parked)).unwrap_or_default()
-    })
+/// The replies parked so far in this poll, if there are any: a handler's verdict is known before the poll ends.
+pub(crate) fn take_parked() -> Option<Parked> {
+    CURRENT.with(Ambient::take_parked)
 }
 
-/// Puts `frame` in place for the time of `work`, also if `work` unwinds.
-fn within<T>(frame: Frame, work: impl FnOnce() -> T) -> Turn<T> {
-    /// Restores what was there before.
-    struct Restore(Option<Frame>);
+/// Puts up a frame for the time of `work`, also if `work` unwinds.
+#[inline]
+fn within<T>(
+    pid: Option<Pid>,
+    own_thread: bool,
+    waker: Option<WakerId>,
+    deadline: Option<Instant>,
+    work: impl FnOnce() -> T,
+) -> Turn<T> {
+    /// Takes the frame down, and puts up what was there before. In a box: it is rare that there was anything.
+    struct Restore(Option<Box<Frame>>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            drop(swap(self.0.take()));
+            let around = self.0.take();
+            // What is left in the frame is dropped without the borrow.
+            let _left = CURRENT.with(|current| {
+                let is_left = current.any_parked.get() || current.is_settled.get();
+                let left = is_left.then(|| (current.take_parked(), current.take_settled()));
+                current.take_down();
+                if let Some(around) = around {
+                    current.put_back(*around);
+                }
+                left
+            });
         }
     }
-    let restore = Restore(swap(Some(frame)));
-    let result = work();
-    let (waiting, wake_by) = CURRENT.with(|current| match current.frame.borrow_mut().as_mut() {
-        Some(frame) => (std::mem::take(&mut frame.parked), frame.wake_by),
-        None => (Vec::new(), None),
+    let around = CURRENT.with(|current| {
+        let around = if current.inside.get() { Some(Box::new(current.put_aside())) } else { None };
+        current.put_up(pid, own_thread, waker, deadline);
+        around
     });
+    let restore = Restore(around);
+    let result = work();
+    let (waiting, wake_by) = CURRENT.with(|current| (current.take_parked(), current.wake_by.get()));
     drop(restore);
     Turn { result, waiting, wake_by }
-}
-
-/// Exchanges the frame of this thread; what was there is returned, to be dropped without the borrow.
-fn swap(frame: Option<Frame>) -> Option<Frame> {
-    CURRENT.with(|current| {
-        current.any_parked.set(frame.as_ref().is_some_and(|frame| !frame.parked.is_empty()));
-        // A thread of a process's own is in its frame for all its life, and has no waker of the task's.
-        let polled = frame.as_ref().filter(|frame| frame.waker.is_some()).and_then(|frame| frame.pid);
-        current.reading.set(polled.map_or(Reading::Outside, |pid| Reading::Unread(pid.node())));
-        std::mem::replace(&mut *current.frame.borrow_mut(), frame)
-    })
 }

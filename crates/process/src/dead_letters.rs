@@ -80,7 +80,7 @@ impl<M: Send + 'static> Undertaker<M> {
         let Some(hook) = node.dead_letters() else { return };
         // The end of a process drops its queue in its own name; by then it does not live here any more.
         let ended = || current::pid().and_then(|pid| seat.core.own(pid));
-        let to = if cause == Dropped::Exited { ended() } else { seat.core.pid() };
+        let to = if matches!(cause, Dropped::Exited | Dropped::Returned) { ended() } else { seat.core.pid() };
         let tag = tag.and_then(|tag| self.tags.get(tag as usize).copied());
         let letter = DeadLetter { to, message_type: type_name::<M>(), tag, cause, message };
         current::show_one(|| quietly(|| hook(&letter)));
@@ -88,7 +88,7 @@ impl<M: Send + 'static> Undertaker<M> {
 
     /// One event for a burst of drops.
     fn note(&self, seat: &Seat<M>, node: &Node, cause: Dropped) {
-        if cause == Dropped::Exited || !tracing::enabled!(tracing::Level::DEBUG) {
+        if matches!(cause, Dropped::Exited | Dropped::Returned) || !tracing::enabled!(tracing::Level::DEBUG) {
             return;
         }
         let now = u64::try_from(node.uptime().as_millis()).unwrap_or(u64::MAX).saturating_add(1);

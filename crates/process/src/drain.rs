@@ -14,7 +14,7 @@
 
 use crate::addr::Addr;
 use crate::context::Context;
-use crate::receive::{Oldest, Receive};
+use crate::receive::{Next, Oldest, Receive};
 use freeboard_mailbox::Event;
 use std::{
     future::Future,
@@ -83,7 +83,7 @@ impl<M: Send + 'static> Context<M> {
         }
     }
 
-    /// The next event for an actor; `None` when it was drained.
+    /// What an actor has to do next.
     pub(crate) fn recv_or_drained(&mut self) -> RecvOrDrained<'_, M> {
         RecvOrDrained(self.recv())
     }
@@ -93,9 +93,9 @@ impl<M: Send + 'static> Context<M> {
 pub(crate) struct RecvOrDrained<'a, M: Send + 'static>(Receive<'a, M, Oldest, Event<M>>);
 
 impl<M: Send + 'static> Future for RecvOrDrained<'_, M> {
-    type Output = Option<Event<M>>;
+    type Output = Next<Event<M>>;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        self.0.poll_or_drained(task)
+        self.0.poll_next(task)
     }
 }

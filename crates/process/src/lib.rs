@@ -36,6 +36,7 @@
 //! * Signals act whatever the process waits for (OTP: D10).
 //! * When `unlink`, `demonitor` or `unalias` returns, nothing more comes of what it ended (OTP: D7).
 //! * Every call is answered: by a value, or by why there is none (OTP: F9, F16).
+//! * A name has one holder, and is free when anybody hears that its holder is gone (OTP: A9, J1).
 //!
 //! # Not guaranteed
 //! * An order between different senders (OTP: D5).
@@ -54,29 +55,47 @@ mod alias;
 pub mod blocking;
 mod builder;
 mod call;
+mod callee;
+mod callers;
+mod census;
+mod closing;
 mod context;
 mod current;
 mod dead_letters;
+mod deadline;
 mod drain;
 mod executor;
 mod exit;
+mod fan_out;
+mod idle;
 mod life;
 mod monitor;
+mod named;
+mod names;
 mod node;
 #[cfg(feature = "blocking")]
 mod own_thread;
+mod own_timers;
+#[cfg(feature = "tokio")]
+mod owned;
+mod panic_location;
 mod permit;
 mod receive;
 mod receive_macro;
+mod recipient;
+mod remains;
 mod reply;
 mod seat;
+mod shutdown;
 mod start;
 #[doc(hidden)]
 pub mod sync;
 mod table;
 mod target;
 mod task;
+mod ties;
 mod timer;
+mod watchdog;
 mod wire;
 
 pub use actor::{Actor, InitError, run_actor};
@@ -84,25 +103,37 @@ pub use addr::{Addr, WeakAddr};
 pub use alias::{Alias, AliasMode, AliasOptions};
 #[cfg(feature = "blocking")]
 pub use blocking::BlockingContext;
-pub use builder::NodeBuilder;
+pub use builder::{BuildError, NodeBuilder};
 pub use call::{CALL_TIMEOUT, Call, Pending};
+pub use callee::Callee;
+pub use census::SpawnError;
+pub use closing::Closed;
 pub use context::{Context, Ended};
 pub use dead_letters::DeadLetter;
 #[cfg(feature = "tokio")]
 pub use executor::Tokio;
-pub use executor::{Backend, Service, Sim};
+pub use executor::{Aim, Backend, Digest, FailedSeed, Service, Sim};
+pub use fan_out::{FanOut, fan_out};
 pub use freeboard_mailbox::{
     AsKey, Dropped, Event, Hint, Key, LANE_SHARE, MailboxStats, Marker, Message, NOTICE_SHARE, Policy, PolicyError,
-    Refused, SendError, Tag, tag_named,
+    Queue, Refused, SendError, Tag, tag_named,
 };
-pub use freeboard_signal::{Clock, Down, DownSource, Downs, Exit, ExitReason, PanicInfo, Pid, Ref};
+pub use freeboard_signal::{Absent, Clock, Down, DownSource, Downs, Exit, ExitReason, PanicInfo, Pid, Ref};
 pub use monitor::MonitorOptions;
+pub use named::Named;
+pub use names::{NAME_BYTES, NAMES_PER_PROCESS, RegisterError};
 pub use node::Node;
+pub use own_timers::TimerKey;
+#[cfg(feature = "tokio")]
+pub use owned::OwnedNode;
 pub use permit::{Permit, SendWait};
-pub use receive::{After, Answer, Find, MESSAGES_PER_TURN, Oldest, Receive};
-pub use reply::{CallError, Reply};
+pub use receive::{After, Answer, Find, MESSAGES_PER_ROUND, Oldest, Receive};
+pub use recipient::{Recipient, WeakRecipient};
+pub use reply::{CallError, Outcome, Reply};
+pub use shutdown::{KILL_GRACE, LEFT_NAMED, ShutdownReport};
 pub use start::{Ack, Birth, Dependents, Launch, Launcher, Start, StartError, Supervision};
 pub use target::Target;
 pub use task::Task;
+pub use ties::Ties;
 pub use timer::Timer;
 pub use wire::Peer;

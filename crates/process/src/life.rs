@@ -1,4 +1,4 @@
-//! What one incarnation knows: its parent, links, monitors, aliases, trap flag, timers; and what each signal does to it.
+//! What one incarnation knows: its parent, links, monitors, aliases, names, trap flag, timers; and what each signal does to it.
 //!
 //! [`Life::on`] is the whole rule book of signals, a pure function of state and signal. It runs in the process's own
 //! task, in queue order, so the links and monitors of a process are changed by nobody else.
@@ -10,6 +10,8 @@
 //!
 //! # Invariants
 //! * The first fatal signal decides the reason; later ones change nothing (OTP: A8).
+//! * `NoProc` and `NoConnection` are no causes of death: what ends a process with one of them is recorded as an
+//!   [`Absent`](freeboard_signal::Absent) error (OTP: A7).
 //! * A notice takes its row, so it is delivered at most once and never after the row was taken back (OTP: C2, C6).
 //!
 //! # Not here
@@ -17,15 +19,20 @@
 //! has no use for is behind a pointer.
 
 use crate::alias::Aliases;
+use crate::closing::OfSeat;
 use crate::reply::Settle;
 use crate::start::{Ack, Dependents, StartError, Supervision};
+use crate::table::NODE_SLOT;
 use crate::timer::Timer;
 use crate::wire::{Peer, Signal, Through};
 use foldhash::fast::FixedState;
 use freeboard_mailbox::Event;
 use freeboard_monitor::{Row, Watchers, Watching};
 use freeboard_signal::{Exit, ExitReason, Pid, Ref};
-use std::sync::Arc;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Weak},
+};
 
 /// A map whose iteration order depends on the operations only.
 pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
@@ -67,12 +74,18 @@ pub(crate) struct Rows {
     pub(crate) watching: Watching<Peer>,
     pub(crate) watchers: Watchers<Peer>,
     pub(crate) aliases: Aliases,
-    /// Timers that send to this process, in the order in which they were set.
-    pub(crate) timers: Vec<Timer>,
+    /// What it is registered as; written together with the node's table (`names.rs`).
+    pub(crate) names: Vec<Arc<str>>,
+    /// Timers that send to this process, by their numbers: in the order in which they were set.
+    pub(crate) timers: BTreeMap<u64, Timer>,
     /// Calls made before the first start, which have no clock yet.
     pub(crate) early_calls: Vec<Arc<dyn Settle>>,
+    /// Calls that end with this process, whoever holds their replies; over ones among them.
+    pub(crate) bound: Vec<Weak<dyn Settle>>,
     /// A supervisor's children.
     pub(crate) dependents: Option<Arc<dyn Dependents>>,
+    /// What is not the incarnation's but the seat's, and handed on.
+    pub(crate) of_seat: Option<Box<OfSeat>>,
 }
 
 /// One linked peer and the tokens that hold the link.
@@ -119,9 +132,18 @@ impl Life {
         self.rows.as_deref_mut()
     }
 
-    /// Takes the maps: the process is dead.
+    /// Takes the maps: the process is dead. What is the seat's stays.
     pub(crate) fn take_rows(&mut self) -> Option<Box<Rows>> {
-        self.rows.take()
+        let mut rows = self.rows.take()?;
+        if let Some(of_seat) = rows.of_seat.take() {
+            self.rows().of_seat = Some(of_seat);
+        }
+        Some(rows)
+    }
+
+    /// What belongs to the seat, made on first use.
+    pub(crate) fn of_seat(&mut self) -> &mut OfSeat {
+        self.rows().of_seat.get_or_insert_default()
     }
 
     /// Who started this process, if a process did.
@@ -136,7 +158,7 @@ impl Life {
 
     /// Ends the process for this reason, unless there is one already. Answers the reason that counts.
     pub(crate) fn end(&mut self, reason: ExitReason) -> ExitReason {
-        (**self.doom.get_or_insert_with(|| Box::new(reason))).clone()
+        (**self.doom.get_or_insert_with(|| Box::new(reason.into_cause()))).clone()
     }
 
     /// Applies one signal.
@@ -148,6 +170,10 @@ impl Life {
                     Some(ahead) => self.exit_signal(Exit::new(from, reason), ahead),
                     None => Applied::Ignored(reason),
                 }
+            }
+            Signal::ParentExit { from, reason } if from.slot() == NODE_SLOT => {
+                self.adopt(from);
+                self.exit_signal(Exit::of_link(from, reason), false)
             }
             Signal::ParentExit { from, reason } => match self.parent() {
                 Some(parent) if parent.pid == from && parent.linked => {
@@ -179,6 +205,10 @@ impl Life {
             }
             Signal::Monitor { monitor, watcher } => {
                 self.rows().watchers.insert(monitor, watcher);
+                Applied::Nothing
+            }
+            Signal::Bound { call } => {
+                self.rows().bind(call.0);
                 Applied::Nothing
             }
             Signal::Demonitor { monitor } => {
@@ -223,11 +253,20 @@ impl Life {
         }
     }
 
+    /// The node is the parent from now on, because it stops and there is no other: so its exit is the parent's (OTP: F28).
+    fn adopt(&mut self, node: Pid) {
+        if self.trap_exit {
+            let nobody =
+                || Box::new(Obligations { parent: None, supervision: None, ack: None, up: true, failure: None });
+            self.obligations.get_or_insert_with(nobody).parent = Some(Parent { pid: node, linked: false });
+        }
+    }
+
     fn fatal(&mut self, reason: ExitReason) -> Applied {
         if self.doom.is_some() {
             return Applied::Ignored(reason);
         }
-        self.doom = Some(Box::new(reason));
+        self.doom = Some(Box::new(reason.into_cause()));
         Applied::Fatal
     }
 }
@@ -253,11 +292,23 @@ impl Rows {
         Some(row)
     }
 
-    /// Forgets a timer that fired or was taken back.
-    pub(crate) fn forget_timer(&mut self, number: u64) {
-        if let Ok(place) = self.timers.binary_search_by_key(&number, |timer| timer.number()) {
-            self.timers.remove(place);
+    /// Binds a call to this process. Those that are over are forgotten when there is no more room for them.
+    fn bind(&mut self, call: Weak<dyn Settle>) {
+        if self.bound.len() == self.bound.capacity() {
+            self.bound.retain(|call| call.strong_count() > 0);
+            // Room for as many more, so that each is looked at a fixed number of times on average.
+            self.bound.reserve(self.bound.len().max(4));
         }
+        self.bound.push(call);
+    }
+
+    pub(crate) fn remember_timer(&mut self, timer: Timer) {
+        self.timers.insert(timer.number(), timer);
+    }
+
+    /// Forgets a timer that fired or is taken back.
+    pub(crate) fn forget_timer(&mut self, number: u64) {
+        self.timers.remove(&number);
     }
 
     fn remove_tokens(&mut self, from: Pid, gone: &[Ref]) {
@@ -270,18 +321,32 @@ impl Rows {
     }
 }
 
-impl Obligations {
-    /// The process is up: its supervisor's row first, then its starter.
-    pub(crate) fn acknowledge(&mut self, pid: Pid) {
-        if std::mem::replace(&mut self.up, true) {
-            return;
-        }
-        if let Some(supervision) = &self.supervision {
+/// Who is to be told that a process is up.
+pub(crate) struct Up {
+    supervision: Option<Arc<dyn Supervision>>,
+    ack: Option<Ack>,
+}
+
+impl Up {
+    /// Tells them: the supervisor's row first, then the starter. A supervisor's table must not be entered under a lock of the
+    /// process.
+    pub(crate) fn tell(self, pid: Pid) {
+        if let Some(supervision) = self.supervision {
             supervision.started(pid);
         }
-        if let Some(ack) = self.ack.take() {
+        if let Some(ack) = self.ack {
             ack.answer(Ok(()));
         }
+    }
+}
+
+impl Obligations {
+    /// The process is up, if it was not before: whom to tell, when the lock is released.
+    pub(crate) fn come_up(&mut self) -> Option<Up> {
+        if std::mem::replace(&mut self.up, true) {
+            return None;
+        }
+        Some(Up { supervision: self.supervision.clone(), ack: self.ack.take() })
     }
 
     /// The process is over; if it never came up, its starter hears why.
@@ -296,7 +361,6 @@ impl Obligations {
 mod tests {
     //! What a signal carries and nobody gets comes back, to be dropped without the lock.
     use super::*;
-    use std::sync::Weak;
 
     /// A reason of the user's own, and whether it is still there.
     fn reason() -> (ExitReason, Weak<str>) {

@@ -103,7 +103,7 @@ impl<M: Send + 'static> Context<M> {
         let peer = self.peer_or_absent(target);
         let monitor = self.node().new_ref();
         let &MonitorOptions { tag, priority } = options;
-        let row = Row { pid: peer.pid, peer: peer.clone(), name: None, tag, priority };
+        let row = Row { pid: peer.pid, peer: peer.clone(), name: target.name(), tag, priority };
         {
             let Some(mut life) = self.life() else { return monitor };
             let rows = life.rows();

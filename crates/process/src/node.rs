@@ -3,17 +3,25 @@
 //! Invariant: no static holds state, so several nodes can live in one program and a test can have its own.
 
 use crate::addr::Addr;
-use crate::builder::NodeBuilder;
+use crate::builder::{BuildError, NodeBuilder, Settings};
+use crate::callers::Callers;
+use crate::census::{Census, SpawnError};
 use crate::context::{Context, Ended};
+use crate::current;
 use crate::dead_letters::DeadLetterHook;
 use crate::executor::{Backend, Service};
-use crate::seat::{AnySeat, Seat};
+use crate::named::Named;
+use crate::names::{Names, RegisterError};
+use crate::panic_location::{self, Recording};
+use crate::seat::{AnySeat, Seat, present};
 use crate::start::{self, Birth, Kin, Start, StartError};
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::Table;
+use crate::task::Task;
 use crate::timer::{TimerService, Timers};
+use crate::watchdog::{self, Watchdog};
 use crate::wire::Peer;
-use freeboard_mailbox::{Policy, PolicyError};
+use freeboard_mailbox::{Caller, Policy, PolicyError};
 use freeboard_signal::{ExitReason, Pid, Ref};
 use std::{fmt, future::Future, sync::Arc, sync::Weak, time::Duration, time::Instant};
 
@@ -42,11 +50,16 @@ pub(crate) struct WeakNode(Weak<Inner>);
 struct Inner {
     backend: Arc<dyn Backend>,
     table: Table,
+    names: Names,
     timers: Timers,
+    callers: Callers,
     refs: AtomicU64,
     /// When this node began, by its coarse clock.
     origin: Instant,
-    dead_letters: Option<DeadLetterHook>,
+    census: Census,
+    settings: Settings,
+    watchdog: Option<Arc<Watchdog>>,
+    _recording: Option<Recording>,
 }
 
 impl Node {
@@ -56,12 +69,12 @@ impl Node {
     /// Outside of a tokio runtime: call it inside `block_on` or a task, or use [`Node::on`].
     #[cfg(feature = "tokio")]
     pub fn new() -> Self {
-        Self::builder().start()
+        Self::builder().start().expect("a node with no settings of its own needs a runtime and nothing more")
     }
 
     /// A node on this backend.
     pub fn on(backend: impl Backend) -> Self {
-        Self::builder().on(backend)
+        Self::builder().on(backend).expect("a node with no settings of its own can always be built")
     }
 
     /// A node with settings of its own.
@@ -69,25 +82,39 @@ impl Node {
         NodeBuilder::default()
     }
 
-    /// A node with these settings on this backend.
-    pub(crate) fn build(settings: NodeBuilder, backend: impl Backend) -> Self {
+    /// A node with these settings, which are valid, on this backend.
+    pub(crate) fn build(settings: Settings, backend: Arc<dyn Backend>) -> Result<Self, BuildError> {
         let id = backend.random() as u32; // the lower half of a random number
-        let origin = backend.coarse();
+        let recording = if settings.panic_locations { Some(panic_location::record(id)?) } else { None };
+        let (watchdog, ticks) = settings.watchdog.map(Watchdog::new).unzip();
         let node = Self(Arc::new(Inner {
-            backend: Arc::new(backend),
             table: Table::new(id),
+            names: Names::default(),
             timers: Timers::default(),
+            callers: Callers::default(),
             refs: AtomicU64::new(0),
-            origin,
-            dead_letters: settings.dead_letters,
+            origin: backend.coarse(),
+            census: Census::new(settings.max_processes),
+            watchdog,
+            _recording: recording,
+            settings,
+            backend,
         }));
+        if let Some(ticks) = ticks {
+            watchdog::start(&node, ticks)?;
+        }
         let service: Service = Box::pin(TimerService::new(&node));
         node.0.backend.spawn_service(service);
-        node
+        Ok(node)
     }
 
     /// Starts a process that nobody watches yet. It runs `body` with its context; what `body` returns is its exit
     /// reason.
+    ///
+    /// A node that [shuts down](Self::shutdown), or runs as many processes as it [may](NodeBuilder::max_processes), starts
+    /// nothing: the process then ends at once, its body dropped without having run, and the address tells why
+    /// ([`Addr::ended`]). So it does in every other way to start a process, and its links and monitors are told as of any
+    /// end. [`try_spawn`](Self::try_spawn) asks first.
     ///
     /// # Cost
     /// Three allocations: the seat, the boxed body, the backend's task.
@@ -98,6 +125,42 @@ impl Node {
         Fut: Future<Output = Ended> + Send + 'static,
     {
         self.populate(Seat::new(), body)
+    }
+
+    /// The same, if there is a place for it.
+    ///
+    /// ```
+    /// use freeboard_process::{Context, Node, Sim, SpawnError};
+    ///
+    /// Sim::seed(1).run_with(Node::builder().max_processes(1), async |node: Node| {
+    ///     let clerk = async |mut cx: Context<()>| Ok(cx.recv_message().await);
+    ///     let first = node.try_spawn(clerk).ok().unwrap();
+    ///     let (_clerk, why) = node.try_spawn(clerk).unwrap_err();
+    ///     assert_eq!(why, SpawnError::TooMany { limit: 1 });
+    ///     # drop(first);
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    /// There is none, or the node shuts down: nothing was started, and the body comes back. A shutdown that begins during the
+    /// call may end the process at once instead, as in [`spawn`](Self::spawn).
+    pub fn try_spawn<M, F, Fut>(&self, body: F) -> Result<Addr<M>, (F, SpawnError)>
+    where
+        M: Send + 'static,
+        F: FnOnce(Context<M>) -> Fut + Send + 'static,
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
+        if let Err(why) = self.0.census.enter() {
+            return Err((body, why));
+        }
+        let seat = Seat::new();
+        let ready = start::prepare(self, &seat).expect("a fresh seat can be started");
+        let place = self.0.census.place(ready.pid);
+        // The user's code, which may panic.
+        let body = Box::pin(body(ready.context(&seat)));
+        place.keep();
+        ready.launch_task(&seat, Birth::default(), Kin::default(), |me| Task::new(me, body).counted());
+        Ok(Addr::new(seat))
     }
 
     /// The same, with a mailbox that obeys this policy.
@@ -125,6 +188,23 @@ impl Node {
         Ok(self.populate(seat, body))
     }
 
+    /// The same, for a process that holds this name from before it first runs (OTP: F6).
+    ///
+    /// # Errors
+    /// It cannot have the name; it was not started.
+    pub fn spawn_named<M, F, Fut>(&self, name: impl Into<Arc<str>>, body: F) -> Result<Addr<M>, RegisterError>
+    where
+        M: Send + 'static,
+        F: FnOnce(Context<M>) -> Fut + Send + 'static,
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
+        let seat = Seat::new();
+        let ready = start::prepare(self, &seat).expect("a fresh seat can be started");
+        let body = Box::pin(body(ready.context(&seat)));
+        ready.launch_named(name.into(), &seat, body, Birth::default())?;
+        Ok(Addr::new(seat))
+    }
+
     /// Starts the first incarnation of a seat.
     fn populate<M, F, Fut>(&self, seat: Arc<Seat<M>>, body: F) -> Addr<M>
     where
@@ -149,21 +229,82 @@ impl Node {
         spec.start(self).await
     }
 
-    /// Sends an exit signal to one incarnation (OTP: B7). Nothing happens if it is gone.
+    /// How many processes there are: those that were started and whose end nobody was told of yet.
+    pub fn process_count(&self) -> usize {
+        self.0.census.living()
+    }
+
+    /// Gives the process that lives at that address a name, until it ends or the name is [taken back](Self::unregister)
+    /// (OTP: J1). A process may hold several names; a name has one holder.
+    ///
+    /// ```
+    /// use freeboard_process::{Context, Node, RegisterError, Sim};
+    ///
+    /// Sim::seed(1).run(async |node: Node| {
+    ///     let clerk = node.spawn(async |mut cx: Context<()>| Ok(cx.recv_message().await));
+    ///     node.register("clerk", &clerk).unwrap();
+    ///     assert_eq!(node.whereis("clerk"), Some(clerk.clone()));
+    ///     let owner = clerk.pid().unwrap();
+    ///     assert_eq!(node.register("clerk", &clerk), Err(RegisterError::Taken { owner }));
+    /// });
+    /// ```
+    ///
+    /// # Errors
+    /// [`Taken`](RegisterError::Taken) by a living process, this one included; a holder that has ended is replaced at once
+    /// (OTP: J3). [`NotRunning`](RegisterError::NotRunning) if the seat is not started, vacant or closed, or belongs to
+    /// another node. [`TooMany`](RegisterError::TooMany) and [`Invalid`](RegisterError::Invalid) beyond the bounds.
+    ///
+    /// # Cost
+    /// The locks of that process and of one shard of the table; nobody is waited for (OTP: J2).
+    pub fn register<M: Send + 'static>(&self, name: &str, addr: &Addr<M>) -> Result<(), RegisterError> {
+        let is_here = addr.seat().core.node().is_some_and(|home| home.is(self));
+        let owner = present(addr.seat()).filter(|_| is_here).ok_or(RegisterError::NotRunning)?;
+        self.0.names.register(name.into(), &owner)
+    }
+
+    /// Takes a name from whoever holds it; answers who that was.
+    pub fn unregister(&self, name: &str) -> Option<Pid> {
+        self.0.names.unregister(name)
+    }
+
+    /// The address of the process that holds this name, if it lives (OTP: J4) and receives messages of this type. To whom a
+    /// name belongs, whatever the type, [`Target::resolve`](crate::Target::resolve) answers.
+    ///
+    /// The address is that of the seat: it stays valid when the process is restarted, whoever holds the name then.
+    ///
+    /// # Cost
+    /// A hash of the name and the lock of one of sixteen shards for the time of a look (OTP: J14). No process is asked.
+    pub fn whereis<M: Send + 'static>(&self, name: &str) -> Option<Addr<M>> {
+        let seat = self.0.names.owner(name)?.seat.into_any();
+        seat.downcast::<Seat<M>>().ok().map(Addr::new)
+    }
+
+    /// A name as an address, looked up at each use.
+    pub fn named<M: Send + 'static>(&self, name: impl Into<Arc<str>>) -> Named<M> {
+        Named::new(self.clone(), name.into())
+    }
+
+    /// How many names are held.
+    pub fn names_held(&self) -> usize {
+        self.0.names.len()
+    }
+
+    /// Sends an exit signal to one incarnation (OTP: B7). Nothing happens if it is gone, or another node's.
     pub fn exit(&self, pid: Pid, reason: ExitReason) {
         if let Some(peer) = self.0.table.peer(pid) {
-            peer.exit(crate::current::pid().unwrap_or(self.pid()), reason);
+            peer.exit(current::pid().unwrap_or(self.pid()), reason);
         }
     }
 
-    /// Kills one incarnation (OTP: A5). Nothing happens if it is gone.
+    /// Kills one incarnation (OTP: A5). Nothing happens if it is gone, or another node's.
     pub fn kill(&self, pid: Pid) {
         if let Some(peer) = self.0.table.peer(pid) {
             peer.kill();
         }
     }
 
-    /// Whether that incarnation lives: it was started and has not released what it held.
+    /// Whether that incarnation lives: it was started and has not released what it held. So the names of one that does not
+    /// are free (OTP: A15).
     pub fn is_alive(&self, pid: Pid) -> bool {
         self.0.table.peer(pid).is_some_and(|peer| peer.seat.incarnation() == Some(pid.generation()))
     }
@@ -183,6 +324,16 @@ impl Node {
         self.0.backend.coarse()
     }
 
+    /// By how much [`coarse`](Self::coarse) may lag.
+    pub(crate) fn lag(&self) -> Duration {
+        self.0.backend.lag()
+    }
+
+    /// The same, read once in a poll of a process.
+    pub(crate) fn coarse_of_poll(&self) -> Instant {
+        self.0.origin + crate::current::reading(self.pid().node(), || self.uptime())
+    }
+
     /// The instant that lies `after` from now; what lies beyond any clock comes in a hundred years.
     pub(crate) fn later(&self, after: Duration) -> Instant {
         self.later_than(self.now(), after)
@@ -199,14 +350,73 @@ impl Node {
         self.0.table.held()
     }
 
+    /// How many timers are set: of messages, of receives and sleeps with a limit, and one per process that makes calls.
+    pub fn timers_set(&self) -> usize {
+        self.0.timers.len()
+    }
+
     /// How long this node has been there, by its coarse clock.
     pub(crate) fn uptime(&self) -> Duration {
-        self.coarse().saturating_duration_since(self.0.origin)
+        self.uptime_at(self.coarse())
+    }
+
+    /// The same at another time.
+    pub(crate) fn uptime_at(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.0.origin)
+    }
+
+    /// A time as mailboxes count it: nanoseconds since this node began.
+    pub(crate) fn caller(&self, until: Instant) -> Caller {
+        let since = until.saturating_duration_since(self.0.origin).as_nanos();
+        // Neither "given up" nor "without limit", and one bit is left for others.
+        Caller(u64::try_from(since).unwrap_or(u64::MAX).clamp(Caller::GAVE_UP.0 + 1, u64::MAX >> 1))
+    }
+
+    /// The other way round.
+    pub(crate) fn instant(&self, Caller(since): Caller) -> Instant {
+        self.0.origin + Duration::from_nanos(since)
     }
 
     /// Who wants to see the messages that nobody receives.
     pub(crate) fn dead_letters(&self) -> Option<&DeadLetterHook> {
-        self.0.dead_letters.as_ref()
+        self.0.settings.dead_letters.as_ref()
+    }
+
+    /// How long a call waits unless it says otherwise.
+    pub(crate) fn call_timeout(&self) -> Duration {
+        self.0.settings.call_timeout
+    }
+
+    /// How long the start of a child may take whose spec says nothing; for those who start children.
+    pub fn start_timeout(&self) -> Option<Duration> {
+        self.0.settings.start_timeout
+    }
+
+    /// At how many waiting messages a mailbox without a policy warns.
+    pub(crate) fn high_water(&self) -> usize {
+        self.0.settings.high_water
+    }
+
+    pub(crate) fn census(&self) -> &Census {
+        &self.0.census
+    }
+
+    pub(crate) fn watchdog(&self) -> Option<&Arc<Watchdog>> {
+        self.0.watchdog.as_ref()
+    }
+
+    /// Who lives in that page of the table; `None` beyond the last.
+    pub(crate) fn living_in(&self, page: usize) -> Option<Vec<Peer>> {
+        let living = |(slot, seat): (u32, Weak<dyn AnySeat>)| {
+            let seat = seat.upgrade()?;
+            Some(Peer { pid: self.pid_in(slot, seat.incarnation()?), seat })
+        };
+        Some(self.0.table.page(page)?.into_iter().filter_map(living).collect())
+    }
+
+    /// The incarnation that was started last in that slot.
+    pub(crate) fn latest(&self, slot: u32) -> Option<Pid> {
+        self.0.table.latest(slot)
     }
 
     pub(crate) fn is(&self, other: &Self) -> bool {
@@ -215,6 +425,14 @@ impl Node {
 
     pub(crate) fn backend(&self) -> &Arc<dyn Backend> {
         &self.0.backend
+    }
+
+    pub(crate) fn names(&self) -> &Names {
+        &self.0.names
+    }
+
+    pub(crate) fn callers(&self) -> &Callers {
+        &self.0.callers
     }
 
     pub(crate) fn timers(&self) -> &Timers {

@@ -72,7 +72,7 @@ impl OwnThread {
                 Err(payload) => Err(panic_reason(payload)),
             };
             let turn = current::run_thread(me.pid, work);
-            shared.end(&me, turn.result, turn.waiting);
+            shared.end(&me, turn.result, turn.waiting.unwrap_or_default());
         };
         Self { start: Some(Box::new(start)), tether }
     }

@@ -9,7 +9,9 @@
 //! * A receive that is dropped has taken nothing (cancel safe in every form).
 //! * A match beats the timeout (OTP: E5): the clock is looked at only when the whole present queue was.
 //! * What is held back for fairness is handed out before anything parks.
-//! * A receive gives way after [`MESSAGES_PER_TURN`] messages, and in the middle of a long search.
+//! * A receive gives way after some 300 µs, by a clock that is read once per [`MESSAGES_PER_ROUND`] messages, and in the
+//!   middle of a long search. A yield may wake another worker and move the process there, which costs as much as a hundred
+//!   messages.
 //!
 //! # Not here
 //! Which message is the oldest match: `freeboard-mailbox`. What clauses look like: `receive_macro.rs`.
@@ -17,10 +19,13 @@
 use crate::context::Context;
 use crate::current;
 use crate::node::Node;
+use crate::reply::CallError;
 use crate::seat::AnySeat;
 use crate::timer::{Action, Timer};
 use crate::wire::Signal;
-use freeboard_mailbox::{Event, Exchange, Hint, Inbox, Key, Marker, Message, Pattern, Search, Step, Tag};
+use freeboard_mailbox::{
+    Caller, Dropped, Event, Exchange, Hint, Inbox, Key, Marker, Message, Pattern, Search, Step, Tag,
+};
 use freeboard_signal::{Down, Ref};
 use std::{
     fmt,
@@ -31,13 +36,19 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Messages a process handles before it gives way to the others of its worker.
-pub const MESSAGES_PER_TURN: u32 = 256;
+/// Messages a process handles before it is asked whether it should give way: it does if its turn has lasted 300 µs, or a
+/// signal waits for it.
+pub const MESSAGES_PER_ROUND: u16 = 256;
 
-/// Messages a selective receive looks at before it looks at the clock, and how long it may go on before it gives way: an
-/// index that grows makes some looks much dearer than others.
-const LOOKS_PER_SLICE: usize = 256;
+/// Rounds after which it gives way in any case.
+const ROUNDS_PER_TURN: u16 = 16;
+
+/// How long a process may go on before it gives way.
 const TIME_PER_TURN: Duration = Duration::from_micros(300);
+
+/// Messages a selective receive looks at before it looks at the clock: an index that grows makes some looks much dearer
+/// than others.
+const LOOKS_PER_SLICE: usize = 256;
 
 /// Messages a selective receive looks at before it gives way.
 const LOOKS_PER_TURN: usize = 4096;
@@ -208,6 +219,15 @@ impl Drop for Alarm {
     fn drop(&mut self) {
         self.cancel();
     }
+}
+
+/// What an actor has to do next.
+pub(crate) enum Next<T> {
+    Event(T),
+    /// Nothing has come for as long as it has said.
+    Idle,
+    /// Nothing can come any more.
+    Drained,
 }
 
 /// What one look at mailbox and intake came to.
@@ -391,18 +411,94 @@ impl<M: Send + 'static> Context<M> {
         poll_fn(|task| if alarm.rings(task.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
+    /// The oldest event, if it was taken out of the intake already and nothing else is to be seen to: what a plain receive
+    /// comes to nearly always in a busy process, without its future.
+    #[inline]
+    pub(crate) fn recv_at_hand(&mut self) -> Option<Event<M>> {
+        let is_plain = self.served < MESSAGES_PER_ROUND
+            && self.seat.core.is_calm(self.pid().generation())
+            && !self.inbox.wants_refill()
+            && !self.seat.intake.is_policed();
+        let event = if is_plain { self.inbox.pop()? } else { return None };
+        match self.inbox.take_caller() {
+            Caller::NONE => {}
+            Caller::GAVE_UP => {
+                self.drop_abandoned(event);
+                return None;
+            }
+            caller => self.serve(caller),
+        }
+        self.served += 1;
+        self.unnoted += u32::from(matches!(event, Event::Message(_)));
+        Some(event)
+    }
+
+    /// Until when the caller waits whose call this process serves: from the moment its message is handed out until the next
+    /// receive, or for an [`Actor`](crate::Actor) until its handler's end. `None` if it serves a plain message, or a call
+    /// without limit; so it does after [`recv_many`](Self::recv_many), which hands out several at once.
+    ///
+    /// Calls that this process makes meanwhile end then at the latest.
+    pub fn deadline(&self) -> Option<Instant> {
+        let core = &self.seat.core;
+        if core.is_living(self.pid().generation()) { core.served_until() } else { None }
+    }
+
+    fn serve(&mut self, caller: Caller) {
+        self.seat.core.serve(caller);
+        current::serve(self.pid(), self.seat.core.served_until());
+    }
+
+    /// A handler is through, and so is what it served.
+    pub(crate) fn end_handler(&mut self) {
+        let core = &self.seat.core;
+        let served = core.served_until().is_some();
+        core.set_handling(false);
+        if served {
+            current::serve(self.pid(), None);
+        }
+    }
+
+    /// Drops a call whose caller has given up (deviation DEV-03).
+    #[cold]
+    fn drop_abandoned(&mut self, event: Event<M>) {
+        if let Event::Message(message) = event {
+            // What its drop says to the caller reaches nobody; what else it holds need not wait for a verdict.
+            current::run_dropping(CallError::NoReply, || self.seat.intake.bury(message, Dropped::Abandoned));
+        }
+        if self.seat.intake.is_policed() {
+            self.note();
+            self.seat.intake.settle(self.inbox.held());
+        }
+    }
+
     /// One look, which parks if there is nothing.
     fn look(&mut self, find: &mut impl Find<M>, task: &mut TaskContext<'_>) -> Look<Event<M>> {
-        if self.served >= MESSAGES_PER_TURN {
-            self.served = 0;
+        if self.seat.core.is_serving() {
+            self.serve(Caller::NONE);
+        }
+        if self.served >= MESSAGES_PER_ROUND && self.ends_turn() {
             task.waker().wake_by_ref();
             return Look::Yielded;
         }
         let looked = self.look_for(find, &mut { LOOKS_PER_TURN }, Some(task.waker()));
         if let Look::Parked | Look::Drained = looked {
-            self.served = 0;
+            (self.served, self.rounds) = (0, 0);
         }
         looked
+    }
+
+    /// After a round: whether it is the others' turn.
+    #[cold]
+    fn ends_turn(&mut self) -> bool {
+        self.rounds += self.served / MESSAGES_PER_ROUND;
+        self.served = 0;
+        let ends = self.rounds >= ROUNDS_PER_TURN
+            || self.seat.intake.has_signals()
+            || current::turn_lasts(self.now()) >= TIME_PER_TURN;
+        if ends {
+            self.rounds = 0;
+        }
+        ends
     }
 
     /// Looks in what was taken out first, then in the intake. Without a waker it neither parks nor comes back.
@@ -414,13 +510,17 @@ impl<M: Send + 'static> Context<M> {
                 if !self.seat.core.is_living(self.pid().generation()) {
                     let rest = std::mem::take(&mut self.inbox);
                     self.bury(rest);
-                    return Look::Yielded;
+                    return Look::Parked;
                 }
                 // Nor does a process after a fatal signal; its task ends when this poll is over.
                 if self.seat.core.is_doomed() {
-                    return Look::Yielded;
+                    let is_left = current::pid() != Some(self.pid());
+                    return if is_left { Look::Parked } else { Look::Yielded };
                 }
                 self.take_ahead();
+                if self.seat.core.lower_given_up(self.pid().generation()) {
+                    self.inbox.give_up(self.seat.intake.take_given_up());
+                }
             }
             if self.inbox.wants_refill() && matches!(self.refill(None), Exchange::Walked | Exchange::Fresh(_)) {
                 continue;
@@ -431,6 +531,18 @@ impl<M: Send + 'static> Context<M> {
             *budget -= slice - left;
             match found {
                 Step::Found(event) => {
+                    match self.inbox.take_caller() {
+                        Caller::NONE => {}
+                        Caller::GAVE_UP => {
+                            self.drop_abandoned(event);
+                            *budget = budget.saturating_sub(1);
+                            if *budget == 0 {
+                                return Self::give_way(waker);
+                            }
+                            continue;
+                        }
+                        caller => self.serve(caller),
+                    }
                     self.served += 1;
                     self.unnoted += u32::from(matches!(event, Event::Message(_)));
                     if self.seat.intake.is_policed() {
@@ -483,6 +595,10 @@ impl<M: Send + 'static> Context<M> {
     fn note(&mut self) {
         self.seat.intake.note_handled(u64::from(std::mem::take(&mut self.unnoted)));
         self.seat.intake.note_inspected(self.inbox.take_inspected());
+        let passed = self.inbox.take_passed_ticks();
+        if passed > 0 {
+            self.seat.intake.bury_unmade(passed, Dropped::Timer);
+        }
     }
 
     /// Exchanges the buffer, which is used up, for what the intake holds, or parks `waker` there.
@@ -519,6 +635,8 @@ impl<M: Send + 'static, P: Pattern<M>> Answer<M, usize> for Many<'_, M, P> {
                 Look::Parked | Look::Drained | Look::Yielded => break,
             }
         }
+        // Whom of several would it serve?
+        cx.serve(Caller::NONE);
         Some(self.into.len() - before)
     }
 }
@@ -545,11 +663,12 @@ impl<'a, M: Send + 'static, F: Answer<M, T>, T> Receive<'a, M, F, T> {
         Self { patient: true, ..self }
     }
 
-    /// The same as a poll, for an actor: `None` when it was drained.
-    pub(crate) fn poll_or_drained(&mut self, task: &mut TaskContext<'_>) -> Poll<Option<T>> {
+    /// The same as a poll, for an actor.
+    pub(crate) fn poll_next(&mut self, task: &mut TaskContext<'_>) -> Poll<Next<T>> {
         match self.look(task) {
-            Look::Got(wanted) => Poll::Ready(Some(wanted)),
-            Look::Drained if self.cx.holds_nothing() => Poll::Ready(None),
+            Look::Got(wanted) => Poll::Ready(Next::Event(wanted)),
+            Look::Drained if self.cx.holds_nothing() => Poll::Ready(Next::Drained),
+            Look::Parked if self.cx.is_idle(task.waker()) => Poll::Ready(Next::Idle),
             Look::Parked | Look::Drained | Look::Yielded => Poll::Pending,
         }
     }

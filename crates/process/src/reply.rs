@@ -6,6 +6,8 @@
 //!      └──caller gives up──► Done          (a late answer vanishes: OTP F10)
 //! ```
 //!
+//! Whoever holds the `Reply` sees the other side too: until when the caller waits, and that it has given up.
+//!
 //! # Invariants
 //! * The first answer stays; a later one changes nothing.
 //! * An answer that is in the slot when the caller looks is taken, also at its deadline (OTP: F11).
@@ -15,7 +17,16 @@ use crate::current::{self, Fate};
 use crate::sync::Mutex;
 use freeboard_mailbox::Refused;
 use freeboard_signal::ExitReason;
-use std::{error::Error, fmt, mem, sync::Arc, task::Waker};
+use std::{
+    error::Error,
+    fmt,
+    future::{Future, poll_fn},
+    mem,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, Waker},
+    time::Instant,
+};
 
 /// Why a call brought no value (OTP: F9).
 #[non_exhaustive]
@@ -52,7 +63,16 @@ impl fmt::Display for CallError {
 impl Error for CallError {}
 
 /// Where an answer is put, and the caller waits.
-pub(crate) struct Slot<T>(Mutex<State<T>>);
+pub(crate) struct Slot<T>(Mutex<Both<T>>);
+
+/// What the two sides of a call know of each other.
+struct Both<T> {
+    state: State<T>,
+    /// Until when the caller waits, if it has said so.
+    until: Option<Instant>,
+    /// Whoever holds the reply and waits for the caller to give up.
+    holder: Option<Waker>,
+}
 
 enum State<T> {
     Waiting(Option<Waker>),
@@ -60,32 +80,44 @@ enum State<T> {
     Done,
 }
 
+/// How a call ended for a caller who gave up.
+pub(crate) enum Left<T> {
+    /// With an answer that came in the meantime (OTP: F11).
+    Answered(Result<T, CallError>),
+    /// Without one: whoever has the request may drop it.
+    Waiting,
+    /// It was over before.
+    Over,
+}
+
 /// A slot without its type: something that can be told why no value comes.
 pub(crate) trait Settle: Send + Sync + fmt::Debug {
     fn settle(&self, why: CallError);
     /// Wakes the caller, to look at the clock.
     fn nudge(&self);
+    /// Whether the caller still waits for an answer.
+    fn is_waiting(&self) -> bool;
 }
 
 impl<T> Slot<T> {
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self(Mutex::new(State::Waiting(None))))
+    /// A call whose caller waits until then, or without limit.
+    pub(crate) fn new(until: Option<Instant>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Both { state: State::Waiting(None), until, holder: None })))
     }
 
     /// Answers, if nobody did and the caller still waits.
     pub(crate) fn answer(&self, answer: Result<T, CallError>) {
-        let mut state = self.0.lock();
-        match &mut *state {
+        let mut both = self.0.lock();
+        match &mut both.state {
             State::Waiting(waker) => {
-                let waker = waker.take();
-                *state = State::Answered(answer);
-                drop(state);
-                if let Some(waker) = waker {
-                    waker.wake();
-                }
+                let (caller, holder) = (waker.take(), both.holder.take());
+                both.state = State::Answered(answer);
+                drop(both);
+                // Whoever holds the reply need not answer any more, if this came from elsewhere.
+                caller.into_iter().chain(holder).for_each(Waker::wake);
             }
             State::Answered(_) | State::Done => {
-                drop(state);
+                drop(both);
                 drop(answer);
             }
         }
@@ -93,18 +125,18 @@ impl<T> Slot<T> {
 
     /// The answer, or parks the caller.
     pub(crate) fn poll(&self, waker: &Waker) -> Option<Result<T, CallError>> {
-        let mut state = self.0.lock();
-        match &mut *state {
+        let mut both = self.0.lock();
+        match &mut both.state {
             State::Waiting(parked) => {
                 let replaced = match parked {
                     Some(same) if same.will_wake(waker) => None,
                     _ => parked.replace(waker.clone()),
                 };
-                drop(state);
+                drop(both);
                 drop(replaced);
                 None
             }
-            State::Answered(_) => match mem::replace(&mut *state, State::Done) {
+            State::Answered(_) => match mem::replace(&mut both.state, State::Done) {
                 State::Answered(answer) => Some(answer),
                 State::Waiting(_) | State::Done => None,
             },
@@ -113,16 +145,41 @@ impl<T> Slot<T> {
     }
 
     /// The caller gives up; an answer that came in the meantime is returned (OTP: F11).
-    pub(crate) fn give_up(&self) -> Option<Result<T, CallError>> {
-        let before = mem::replace(&mut *self.0.lock(), State::Done);
+    pub(crate) fn give_up(&self) -> Left<T> {
+        let mut both = self.0.lock();
+        let before = mem::replace(&mut both.state, State::Done);
+        let holder = both.holder.take();
+        drop(both);
+        if let Some(waker) = holder {
+            waker.wake();
+        }
         match before {
-            State::Answered(answer) => Some(answer),
-            State::Waiting(_) | State::Done => None,
+            State::Answered(answer) => Left::Answered(answer),
+            State::Waiting(_) => Left::Waiting,
+            State::Done => Left::Over,
         }
     }
 
-    pub(crate) fn is_abandoned(&self) -> bool {
-        matches!(*self.0.lock(), State::Done)
+    /// The caller waits until then, or until it had said before if that is earlier.
+    pub(crate) fn wait_until(&self, until: Instant) {
+        let mut both = self.0.lock();
+        both.until = Some(both.until.map_or(until, |before| before.min(until)));
+    }
+
+    pub(crate) fn until(&self) -> Option<Instant> {
+        self.0.lock().until
+    }
+
+    /// Whether the caller waits no more; if it does, parks whoever holds the reply until then.
+    fn poll_abandoned(&self, waker: &Waker) -> bool {
+        let mut both = self.0.lock();
+        if !matches!(both.state, State::Waiting(_)) {
+            return true;
+        }
+        let replaced = both.holder.replace(waker.clone());
+        drop(both);
+        drop(replaced);
+        false
     }
 }
 
@@ -132,7 +189,7 @@ impl<T: Send> Settle for Slot<T> {
     }
 
     fn nudge(&self) {
-        let waker = match &mut *self.0.lock() {
+        let waker = match &mut self.0.lock().state {
             State::Waiting(waker) => waker.take(),
             State::Answered(_) | State::Done => None,
         };
@@ -140,11 +197,43 @@ impl<T: Send> Settle for Slot<T> {
             waker.wake();
         }
     }
+
+    fn is_waiting(&self) -> bool {
+        matches!(self.0.lock().state, State::Waiting(_))
+    }
 }
 
 impl<T> fmt::Debug for Slot<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Slot")
+    }
+}
+
+/// The answer to a request that was sent with a [`Reply`] of one's own ([`Reply::pair`]).
+///
+/// # Cancel safety
+/// Dropped, the answer goes nowhere, and [`Reply::is_abandoned`] says so; the request stays where it is. Polled again after it
+/// was answered, it waits for ever.
+#[must_use = "the answer is lost unless this is awaited"]
+pub struct Outcome<T>(Arc<Slot<T>>);
+
+impl<T> Future for Outcome<T> {
+    type Output = Result<T, CallError>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        self.0.poll(cx.waker()).map_or(Poll::Pending, Poll::Ready)
+    }
+}
+
+impl<T> Drop for Outcome<T> {
+    fn drop(&mut self) {
+        drop(self.0.give_up());
+    }
+}
+
+impl<T> fmt::Debug for Outcome<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Outcome")
     }
 }
 
@@ -159,6 +248,33 @@ impl<T> fmt::Debug for Slot<T> {
 pub struct Reply<T: Send + 'static>(Option<Arc<Slot<T>>>);
 
 impl<T: Send + 'static> Reply<T> {
+    /// A reply and the future of its answer: for a request that is to be served even if nobody waits for it any more, and
+    /// whose waiting nothing but the answer ends. A [call](crate::Addr::call) is neither: it has a limit, and is dropped
+    /// where it waits when its caller gives up.
+    ///
+    /// ```
+    /// use freeboard_process::{CallError, Context, Node, Reply, Sim};
+    ///
+    /// # Sim::seed(1).run(async |node: Node| {
+    /// let server = node.spawn(async |mut cx: Context<(u32, Reply<u32>)>| {
+    ///     loop {
+    ///         let (n, reply) = cx.recv_message().await;
+    ///         reply.send(n + 1);
+    ///     }
+    /// });
+    /// let (reply, answer) = Reply::pair();
+    /// server.send((1, reply)).unwrap();
+    /// assert_eq!(answer.await.unwrap(), 2);
+    /// let (reply, answer) = Reply::<u32>::pair();
+    /// drop(reply);
+    /// assert!(matches!(answer.await, Err(CallError::NoReply)));
+    /// # });
+    /// ```
+    pub fn pair() -> (Self, Outcome<T>) {
+        let slot = Slot::new(None);
+        (Self::new(Arc::clone(&slot)), Outcome(slot))
+    }
+
     pub(crate) fn new(slot: Arc<Slot<T>>) -> Self {
         Self(Some(slot))
     }
@@ -177,9 +293,46 @@ impl<T: Send + 'static> Reply<T> {
         }
     }
 
-    /// Whether the caller has given up: the answer would reach nobody.
+    /// Until when the caller waits; `None` without limit. An answer that comes later may still be taken (OTP: F11).
+    ///
+    /// For work that outlives the handler, [`Call::on_behalf_of`](crate::Call::on_behalf_of) hands it on.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.0.as_ref().and_then(|slot| slot.until())
+    }
+
+    /// Whether the caller waits no more, so that the answer would reach nobody: it has given up, or was told otherwise that
+    /// none will come (a [bound](crate::Call::bound) call whose process has ended).
     pub fn is_abandoned(&self) -> bool {
-        self.0.as_ref().is_some_and(|slot| slot.is_abandoned())
+        self.0.as_ref().is_some_and(|slot| !slot.is_waiting())
+    }
+
+    /// Waits until the caller waits no more.
+    ///
+    /// ```
+    /// use freeboard_process::{CallError, Context, Node, Reply, Sim};
+    /// use std::time::Duration;
+    ///
+    /// Sim::seed(1).run(async |node: Node| {
+    ///     let (done, given_up) = tokio::sync::oneshot::channel();
+    ///     let slow = node.spawn(async |mut cx: Context<Reply<u8>>| {
+    ///         let mut reply = cx.recv_message().await;
+    ///         reply.abandoned().await;
+    ///         let _ = done.send(reply.is_abandoned());
+    ///         Ok(())
+    ///     });
+    ///     let answer = slow.call(|reply| reply).within(Duration::from_millis(20)).await;
+    ///     assert!(matches!(answer, Err(CallError::Timeout)));
+    ///     assert!(given_up.await.unwrap());
+    /// });
+    /// ```
+    ///
+    /// # Cancel safety
+    /// Dropped, it leaves nothing behind.
+    pub fn abandoned(&mut self) -> impl Future<Output = ()> + Send + Unpin + use<'_, T> {
+        poll_fn(|cx| match &self.0 {
+            Some(slot) if !slot.poll_abandoned(cx.waker()) => Poll::Pending,
+            _ => Poll::Ready(()),
+        })
     }
 }
 

@@ -13,23 +13,32 @@
 //! | field | who | when |
 //! |---|---|---|
 //! | `home` | set by the first start, read by anybody | once |
-//! | `life` | the incarnation's own task and thread; a start before the task exists | under its lock, uncontended without a thread |
+//! | `life` | the incarnation's own task and thread; a start before the task exists; who names it | under its lock, uncontended without a thread |
 //! | `standing` | whoever applies signals; the receiver takes down that priority entries wait; the start and the end, which hold `life` or own it | read-modify-write |
-//! | `handling` | the incarnation's own task | plain loads and stores |
+//! | `serving` | the incarnation's own task, or its receiver | plain loads and stores |
 //!
 //! # Not here
-//! What the task does with all this (`task.rs`), and the end of an incarnation (`exit.rs`).
+//! What the task does with all this (`task.rs`), the end of an incarnation (`exit.rs`), what it leaves (`remains.rs`) and
+//! who waits for the end of the seat (`closing.rs`).
 
 use crate::current;
+use crate::dead_letters;
 use crate::life::{Admitted, Applied, Life};
 use crate::node::Node;
+use crate::remains::Remains;
+use crate::remains::{Fate, Left};
 use crate::reply::CallError;
-use crate::sync::{AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::task::quietly;
 use crate::wire::{Peer, Signal};
-use freeboard_mailbox::{Chunks, Dropped, Entry, Event, Intake, Leftover};
+use freeboard_mailbox::{Caller, Chunks, Dropped, Entry, Event, HIGH_WATER, Intake, SendError, Stopped};
 use freeboard_signal::{ExitReason, Pid};
-use std::{sync::Arc, sync::OnceLock, task::Waker, time::Duration};
+use std::{
+    any::Any,
+    sync::{Arc, OnceLock},
+    task::Waker,
+    time::{Duration, Instant},
+};
 
 /// The queue of a seat, with the message type.
 pub(crate) struct Seat<M> {
@@ -44,8 +53,10 @@ pub(crate) struct Core {
     /// The generation of the incarnation that lives here, 0 once its end has begun; and below it the flags of what a receive
     /// must know of, so that one load tells that there is none of it.
     standing: AtomicU64,
-    /// Whether a handler of an actor runs: dropped replies wait for its verdict. Plain loads and stores.
-    handling: AtomicUsize,
+    /// What the incarnation is busy with. The lowest bit: whether a handler of an actor runs, so that dropped replies wait
+    /// for its verdict. Above it: until when the caller of the message at hand waits, as [`Caller`] counts; 0 if there is
+    /// none, or no limit. Plain loads and stores.
+    serving: AtomicU64,
 }
 
 /// Where a seat belongs once it was started.
@@ -58,14 +69,24 @@ struct Home {
 const AHEAD: u64 = 1;
 /// A fatal signal was applied: the task must end.
 const DOOMED: u64 = 2;
+/// The seat is closed for good, and those who wait for that are told.
+const OVER: u64 = 4;
+/// Callers gave up whose calls are, or were, in the receiver's hands.
+const GIVEN_UP: u64 = 8;
 /// Bits below the generation.
-const FLAGS: u32 = 2;
+const FLAGS: u32 = 4;
 
-/// What was left in a queue, to be dropped entry by entry without knowing the message type.
-pub(crate) trait Remains: Send {
-    /// Drops the oldest entry, counted and shown if it is a message; a signal in it goes to `signal`. False when nothing is
-    /// left.
-    fn drop_next(&mut self, signal: &mut dyn FnMut(Signal)) -> bool;
+/// In `serving`: a handler runs.
+const HANDLES: u64 = 1;
+
+/// What comes after the end of an incarnation.
+pub(crate) enum Sequel {
+    /// Another one is to come.
+    Restart,
+    /// None, unless somebody starts it by hand.
+    Stopped(ExitReason),
+    /// None for ever.
+    Over(ExitReason),
 }
 
 /// A seat without its message type.
@@ -79,9 +100,15 @@ pub(crate) trait AnySeat: Send + Sync {
     /// Wakes the task of whoever lives here.
     fn wake_task(&self);
     fn open(&self, incarnation: u64) -> bool;
-    /// Ends the incarnation; `for_good` closes the seat.
-    fn close(self: Arc<Self>, for_good: Option<ExitReason>) -> Box<dyn Remains>;
+    /// Ends the incarnation, which ended for that reason.
+    fn close(self: Arc<Self>, sequel: Sequel, reason: &ExitReason) -> Box<dyn Remains>;
     fn incarnation(&self) -> Option<u64>;
+    /// The same seat, to be given its type back.
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
+    /// The caller of the call with this number has given up.
+    fn give_up(&self, number: u64);
+    /// How many messages and signals have come in the life of the incarnation that lives here.
+    fn entries(&self) -> u64;
 }
 
 impl<M: Send + 'static> Seat<M> {
@@ -91,10 +118,38 @@ impl<M: Send + 'static> Seat<M> {
                 home: OnceLock::new(),
                 life: Mutex::new(Life::default()),
                 standing: AtomicU64::new(0),
-                handling: AtomicUsize::new(0),
+                serving: AtomicU64::new(0),
             },
             intake: Intake::new(),
         })
+    }
+
+    /// Queues a message, from whoever sends.
+    #[inline]
+    pub(crate) fn send(&self, message: M) -> Result<(), SendError<M>> {
+        let core = &self.core;
+        self.intake.push_watched(
+            message,
+            || core.uptime_of_poll(),
+            || core.node().map_or(HIGH_WATER, Node::high_water),
+            |waiting| dead_letters::flooded::<M>(core.pid(), waiting),
+        )
+    }
+
+    /// Queues a call; answers its number here. `now` is what the coarse clock has just said, if it was asked.
+    pub(crate) fn send_call(&self, message: M, caller: Caller, now: Option<Instant>) -> Result<u64, SendError<M>> {
+        let core = &self.core;
+        let uptime = || match (now, core.node()) {
+            (Some(now), Some(node)) => Some(node.uptime_at(now)),
+            _ => core.uptime_of_poll(),
+        };
+        self.intake.push_call(
+            message,
+            caller,
+            uptime,
+            || core.node().map_or(HIGH_WATER, Node::high_water),
+            |waiting| dead_letters::flooded::<M>(core.pid(), waiting),
+        )
     }
 
     /// Walks a buffer that was just taken from the intake, in order: applies its signals, and decides which of the messages
@@ -106,7 +161,7 @@ impl<M: Send + 'static> Seat<M> {
         let (mut ahead, mut refused, mut ended, mut ignored) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         for entry in buffer.iter_mut() {
             match entry {
-                Entry::Event(_) | Entry::Gone => {}
+                Entry::Event(_) | Entry::Own(_) | Entry::Timed(_) | Entry::Gone => {}
                 Entry::Aliased(aliased) => match life.admit(aliased.alias, aliased.ahead) {
                     Some(Admitted { ahead: goes_ahead, ends }) => {
                         ended.extend(ends.map(|row| (aliased.alias, row)));
@@ -162,6 +217,12 @@ impl<M: Send + 'static> Seat<M> {
         match entry {
             Entry::Event(Event::Message(message)) => self.intake.bury(message, Dropped::Exited),
             Entry::Aliased(aliased) => self.intake.bury(aliased.message, Dropped::Exited),
+            Entry::Timed(timed) => match timed.stop() {
+                Stopped::Queued(Some(message)) => self.intake.bury(message, Dropped::Exited),
+                Stopped::Queued(None) => self.intake.bury_unmade(1, Dropped::Exited),
+                Stopped::Early(_) | Stopped::Over => {}
+            },
+            Entry::Own(message) => self.intake.bury(*message, Dropped::Exited),
             notice => quietly(|| drop(notice)),
         }
     }
@@ -211,30 +272,31 @@ impl<M: Send + 'static> AnySeat for Seat<M> {
         self.intake.open(incarnation)
     }
 
-    fn close(self: Arc<Self>, for_good: Option<ExitReason>) -> Box<dyn Remains> {
-        let queue = self.intake.close(for_good);
-        Box::new(Left { seat: self, queue })
+    fn close(self: Arc<Self>, sequel: Sequel, reason: &ExitReason) -> Box<dyn Remains> {
+        let (fate, queue) = match sequel {
+            Sequel::Stopped(reason) => (Fate::Lost, self.intake.stop(reason)),
+            Sequel::Over(reason) => (Fate::Lost, self.intake.close(Some(reason))),
+            Sequel::Restart => self.close_for_restart(reason),
+        };
+        Box::new(Left { seat: self, queue, fate })
     }
 
     fn incarnation(&self) -> Option<u64> {
         self.intake.incarnation()
     }
-}
 
-/// What an incarnation did not receive.
-struct Left<M: Send + 'static> {
-    seat: Arc<Seat<M>>,
-    queue: Leftover<M, Signal>,
-}
-
-impl<M: Send + 'static> Remains for Left<M> {
-    fn drop_next(&mut self, signal: &mut dyn FnMut(Signal)) -> bool {
-        match self.queue.take_next() {
-            Some(Entry::Signal(boxed)) => signal(*boxed),
-            Some(entry) => self.seat.bury(entry),
-            None => return false,
+    fn give_up(&self, number: u64) {
+        if self.intake.give_up(number) {
+            self.core.raise(GIVEN_UP);
         }
-        true
+    }
+
+    fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
+        self
+    }
+
+    fn entries(&self) -> u64 {
+        self.intake.marker()
     }
 }
 
@@ -280,14 +342,32 @@ impl Core {
 
     /// A new incarnation begins.
     pub(crate) fn begin(&self, incarnation: u64, life: Life) {
-        let mut before = std::mem::replace(&mut *self.life.lock(), life);
+        let mut here = self.life.lock();
+        let mut before = std::mem::replace(&mut *here, life);
+        // Those who wait for the end of the seat, not of an incarnation.
+        let of_seat = before.rows_if_any().and_then(|rows| rows.of_seat.take());
+        let early_calls = before.rows_if_any().map(|rows| std::mem::take(&mut rows.early_calls)).unwrap_or_default();
+        if !early_calls.is_empty() {
+            here.rows().early_calls = early_calls;
+        }
+        let expiry = of_seat.and_then(|mut of_seat| {
+            let expiry = of_seat.expiry.take();
+            here.rows().of_seat = Some(of_seat);
+            expiry
+        });
+        drop(here);
+        if let (Some(expiry), Some(node)) = (expiry, self.node()) {
+            let _left = node.timers().cancel(expiry, expiry.at());
+        }
         self.set_handling(false);
         self.standing.swap(incarnation << FLAGS, Ordering::Release);
-        // Calls that were made before the first start have a clock now.
-        for call in before.rows_if_any().map(|rows| std::mem::take(&mut rows.early_calls)).into_iter().flatten() {
-            call.nudge();
-        }
         quietly(|| drop(before)); // It may hold user data, so it is dropped outside the lock.
+    }
+
+    /// Tells the calls that wait for a start that there was one: they have a clock now, and somebody to be bound to.
+    pub(crate) fn nudge_early(&self) {
+        let early_calls = self.life.lock().rows_if_any().map(|rows| std::mem::take(&mut rows.early_calls));
+        early_calls.into_iter().flatten().for_each(|call| call.nudge());
     }
 
     /// The end of the incarnation has begun: its context is inert from now on.
@@ -322,7 +402,9 @@ impl Core {
         if let Some(mut life) = self.life_of(incarnation) {
             let _first = life.end(ExitReason::Normal);
             drop(life);
-            self.raise(DOOMED);
+            // A context on another task may be late: the flag must not be the next incarnation's.
+            let raised = |standing: u64| (standing >> FLAGS == incarnation).then_some(standing | DOOMED);
+            let _gone = self.standing.fetch_update(Ordering::AcqRel, Ordering::Acquire, raised);
         }
     }
 
@@ -353,19 +435,62 @@ impl Core {
     }
 
     pub(crate) fn is_handling(&self) -> bool {
-        self.handling.load(Ordering::Relaxed) != 0
+        self.serving.load(Ordering::Relaxed) & HANDLES != 0
     }
 
-    /// Marks the beginning and the end of an actor's handler; only the actor's own task does.
+    /// Marks the beginning and the end of an actor's handler; only the actor's own task does. At its end nothing is served
+    /// any more.
     pub(crate) fn set_handling(&self, on: bool) {
-        self.handling.store(usize::from(on), Ordering::Relaxed);
+        let serving = if on { self.serving.load(Ordering::Relaxed) | HANDLES } else { 0 };
+        self.serving.store(serving, Ordering::Relaxed);
+    }
+
+    /// Says for whom the message at hand is served. Inside a handler that stays who it was: the handler goes on.
+    pub(crate) fn serve(&self, caller: Caller) {
+        let until = if caller == Caller::NONE { 0 } else { caller.0 };
+        if !self.is_handling() {
+            self.serving.store(until << HANDLES.count_ones(), Ordering::Relaxed);
+        }
+    }
+
+    /// Whether a call with a limit is being served, outside of any handler.
+    #[inline]
+    pub(crate) fn is_serving(&self) -> bool {
+        let serving = self.serving.load(Ordering::Relaxed);
+        serving != 0 && serving & HANDLES == 0
+    }
+
+    /// Until when the caller of the message at hand waits, if it is a call with a limit.
+    pub(crate) fn served_until(&self) -> Option<Instant> {
+        match self.serving.load(Ordering::Relaxed) >> HANDLES.count_ones() {
+            0 => None,
+            until => self.node().map(|node| node.instant(Caller(until))),
+        }
+    }
+
+    /// Whether callers gave up whose calls may be in the hands of the receiver of that incarnation, who notes them now.
+    pub(crate) fn lower_given_up(&self, incarnation: u64) -> bool {
+        self.lower(incarnation, GIVEN_UP)
     }
 
     /// Whether priority entries wait for the receiver of that incarnation, who takes them now.
     pub(crate) fn lower_ahead(&self, incarnation: u64) -> bool {
+        self.lower(incarnation, AHEAD)
+    }
+
+    fn lower(&self, incarnation: u64, flag: u64) -> bool {
         let lowered =
-            |standing: u64| (standing >> FLAGS == incarnation && standing & AHEAD != 0).then_some(standing & !AHEAD);
+            |standing: u64| (standing >> FLAGS == incarnation && standing & flag != 0).then_some(standing & !flag);
         self.standing.fetch_update(Ordering::AcqRel, Ordering::Acquire, lowered).is_ok()
+    }
+
+    /// Whether the seat is closed for good and that was told.
+    pub(crate) fn is_over(&self) -> bool {
+        self.standing.load(Ordering::Acquire) & OVER != 0
+    }
+
+    pub(crate) fn mark_over(&self) {
+        self.raise(OVER);
     }
 
     fn raise(&self, flag: u64) {

@@ -13,13 +13,14 @@
 
 use crate::context::{Context, Ended};
 use crate::life::{Life, Obligations, Parent};
+use crate::names::RegisterError;
 use crate::node::Node;
 use crate::reply::{CallError, Slot};
-use crate::seat::{AnySeat, Seat};
+use crate::seat::{AnySeat, Seat, Sequel};
 use crate::task::{Body, Task};
 use crate::timer::Action;
 use crate::wire::Peer;
-use freeboard_mailbox::{Policy, PolicyError};
+use freeboard_mailbox::{Policy, PolicyError, Queue};
 use freeboard_signal::{ExitReason, Pid, Ref};
 use std::{error::Error, fmt, pin::Pin, sync::Arc, task::Poll};
 
@@ -42,6 +43,8 @@ pub enum StartError {
     Ignored,
     /// This spec was started before and is not restarted by hand.
     AlreadyStarted,
+    /// Its name could not be registered, so `init` has not run (OTP: F6). [`RegisterError::Taken`] says who holds it.
+    Name(RegisterError),
     /// The supervisor holds as many children as it may.
     MaxChildren,
     /// `init` took longer than the spec allows; the child was killed.
@@ -60,6 +63,7 @@ impl fmt::Display for StartError {
             Self::Init(reason) => write!(f, "the child's init failed: {reason}"),
             Self::Ignored => f.write_str("the child's init chose not to run"),
             Self::AlreadyStarted => f.write_str("this spec was started already; make a new one for another child"),
+            Self::Name(error) => write!(f, "the child was not started: {error}"),
             Self::MaxChildren => {
                 f.write_str("the supervisor holds max_children children; raise the limit or wait for one to end")
             }
@@ -82,6 +86,13 @@ pub trait Supervision: Send + Sync {
 
     /// Whether the seat will get another incarnation after this end; asked once, before `ended`.
     fn comes_back(&self, pid: Pid, reason: &ExitReason) -> bool;
+
+    /// Whether its spec is kept although it does not come back by itself: it may be started again by hand. Asked after
+    /// [`comes_back`](Self::comes_back) has said no.
+    fn keeps_spec(&self, pid: Pid, reason: &ExitReason) -> bool {
+        let _ = (pid, reason);
+        false
+    }
 
     /// The child's exit protocol is through with everything that others can see. `never_up` says why, if its start was
     /// not acknowledged. This is a ticket, not a link: a child cannot take it back (OTP: G36, deviation DEV-15).
@@ -121,7 +132,7 @@ pub struct Ack(Arc<Slot<Result<(), StartError>>>);
 impl Ack {
     /// A new one, unanswered.
     pub fn new() -> Self {
-        Self(Slot::new())
+        Self(Slot::new(None))
     }
 
     /// The answer, or parks the task that asks; to be asked again until it comes, by one task at a time.
@@ -216,9 +227,39 @@ impl Ready {
         kin: Kin,
         task: impl FnOnce(Peer) -> Task,
     ) -> bool {
+        let placed = self.place(seat, birth, kin, task);
+        placed.map(|task| task.launch(&self.node)).is_some()
+    }
+
+    /// The same, for a process that holds a name from before it runs (OTP: F6). If it cannot have that name, it ends in here
+    /// without having run; its starter, if it has one, is told by the acknowledgement.
+    pub(crate) fn launch_named<M: Send + 'static>(
+        self,
+        name: Arc<str>,
+        seat: &Arc<Seat<M>>,
+        body: Body,
+        birth: Birth,
+    ) -> Result<bool, RegisterError> {
+        let Some(task) = self.place(seat, birth, Kin::default(), |me| Task::new(me, body)) else { return Ok(false) };
+        if let Err(error) = self.node.names().register(name, &self.peer(seat)) {
+            task.fail(StartError::Name(error));
+            return Err(error);
+        }
+        task.launch(&self.node);
+        Ok(true)
+    }
+
+    /// Puts everything in place and opens the seat: the task, not yet spawned.
+    fn place<M: Send + 'static>(
+        &self,
+        seat: &Arc<Seat<M>>,
+        birth: Birth,
+        kin: Kin,
+        task: impl FnOnce(Peer) -> Task,
+    ) -> Option<Task> {
         // Or this would replace the state of whoever lives there. Starts on one seat do not race: its owner makes them.
         if !seat.intake.may_open() {
-            return false;
+            return None;
         }
         let mut life = Life::default();
         let Birth { parent, supervision, ack, dependents } = birth;
@@ -240,12 +281,14 @@ impl Ready {
         }
         seat.core.begin(self.pid.generation(), life);
         if !seat.open(self.pid.generation()) {
-            return false;
+            return None;
         }
-        let me = Peer { pid: self.pid, seat: Arc::clone(seat) as Arc<dyn AnySeat> };
-        tracing::trace!(pid = %self.pid, "process started");
-        self.node.backend().spawn(task(me));
-        true
+        seat.core.nudge_early();
+        Some(task(self.peer(seat)))
+    }
+
+    fn peer<M: Send + 'static>(&self, seat: &Arc<Seat<M>>) -> Peer {
+        Peer { pid: self.pid, seat: Arc::clone(seat) as Arc<dyn AnySeat> }
     }
 }
 
@@ -256,8 +299,22 @@ type MakeBody<M> = dyn Fn(Context<M>) -> Body + Send + Sync;
 pub struct Launcher<M: Send + 'static> {
     seat: Arc<Seat<M>>,
     body: Box<MakeBody<M>>,
+    /// Not there for most.
+    extras: Option<Box<Extras<M>>>,
+}
+
+/// What is asked of few starts.
+struct Extras<M> {
     /// Put to use by the first start; from then on the seat has it.
-    policy: Option<Box<Policy<M>>>,
+    policy: Option<Policy<M>>,
+    /// What each incarnation is registered as.
+    name: Option<Arc<str>>,
+}
+
+impl<M> Default for Extras<M> {
+    fn default() -> Self {
+        Self { policy: None, name: None }
+    }
 }
 
 impl<M: Send + 'static> Launcher<M> {
@@ -266,7 +323,7 @@ impl<M: Send + 'static> Launcher<M> {
     pub fn new(
         body: impl Fn(Context<M>) -> Pin<Box<dyn Future<Output = Ended> + Send>> + Send + Sync + 'static,
     ) -> Self {
-        Self { seat: Seat::new(), body: Box::new(body), policy: None }
+        Self { seat: Seat::new(), body: Box::new(body), extras: None }
     }
 
     /// The same, for a body that needs the seat's own address.
@@ -276,18 +333,30 @@ impl<M: Send + 'static> Launcher<M> {
     {
         let seat = Seat::new();
         let body = make(crate::Addr::new(Arc::clone(&seat)));
-        Self { seat, body: Box::new(body), policy: None }
+        Self { seat, body: Box::new(body), extras: None }
     }
 
     /// The policy of the mailbox, from the first start on, for every incarnation. A contradiction in it fails the start.
     pub fn mailbox(mut self, policy: Policy<M>) -> Self {
-        self.policy = Some(Box::new(policy));
+        self.extras.get_or_insert_default().policy = Some(policy);
+        self
+    }
+
+    /// The name that each incarnation holds from before it runs. One that is taken fails the start (OTP: F6).
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.extras.get_or_insert_default().name = Some(name.into());
+        self
+    }
+
+    /// What becomes of the queue when an incarnation ends and another one is to come.
+    pub fn queue(self, queue: Queue) -> Self {
+        self.seat.intake.set_queue(queue);
         self
     }
 
     /// Puts the policy to use, if that was not done at an earlier start.
     fn police(&self, node: &Node) -> Result<(), StartError> {
-        let Some(policy) = self.policy.as_deref() else { return Ok(()) };
+        let Some(policy) = self.extras.as_ref().and_then(|extras| extras.policy.as_ref()) else { return Ok(()) };
         match self.seat.police(node, policy.clone()) {
             Ok(()) | Err(PolicyError::Limited | PolicyError::Started) => Ok(()),
             Err(error) => Err(StartError::Spec(format!("mailbox: {error}"))),
@@ -308,11 +377,17 @@ pub trait Launch: Send + Sync {
     /// The seat belongs to another node.
     fn prepare(&self, node: &Node) -> Result<Peer, StartError>;
 
-    /// Starts that incarnation. Answers false if the seat is closed for good or somebody lives there.
+    /// Starts that incarnation. Answers false if the seat is closed for good or somebody lives there. A name that it cannot
+    /// have is a failed start, told like one of its `init`: by the acknowledgement, and to the supervision.
     fn launch(&self, node: &Node, pid: Pid, birth: Birth) -> bool;
 
-    /// Closes the seat for good: no further incarnation will come. Queued messages are dropped, callers hear `reason`.
+    /// Closes the seat for good: no further incarnation will come. Queued messages are dropped, callers hear `reason`. For a
+    /// seat on which nobody lives.
     fn close(&self, reason: &ExitReason);
+
+    /// The next incarnation is not due any more, but may be started by hand: until then the seat is closed to senders.
+    /// Queued messages are dropped, callers hear `reason`. For a seat on which nobody lives.
+    fn stop(&self, reason: &ExitReason);
 }
 
 impl<M: Send + 'static> fmt::Debug for Launcher<M> {
@@ -324,9 +399,10 @@ impl<M: Send + 'static> fmt::Debug for Launcher<M> {
 impl<M: Send + 'static> Drop for Launcher<M> {
     fn drop(&mut self) {
         // Nobody can start this seat any more. If nobody lives there, whoever waits for it hears of it now; if somebody
-        // does, the end of that incarnation closes the seat.
-        if self.seat.intake.incarnation().is_none() {
-            Launch::close(self, &ExitReason::NoProc);
+        // does, the end of that incarnation closes the seat. One that is closed already is being closed by such an end,
+        // which tells them when everybody else was told.
+        if self.seat.intake.incarnation().is_none() && self.seat.intake.closed().is_none() {
+            Launch::close(self, &self.seat.core.why_vacant());
         }
     }
 }
@@ -341,10 +417,22 @@ impl<M: Send + 'static> Launch for Launcher<M> {
     fn launch(&self, node: &Node, pid: Pid, birth: Birth) -> bool {
         let ready = Ready { node: node.clone(), pid };
         let body = (self.body)(ready.context(&self.seat));
-        ready.launch(&self.seat, body, birth, Kin::default())
+        match self.extras.as_ref().and_then(|extras| extras.name.as_ref()) {
+            None => ready.launch(&self.seat, body, birth, Kin::default()),
+            // The starter hears of a name that is taken by the acknowledgement, as of a failed init.
+            Some(name) => ready.launch_named(Arc::clone(name), &self.seat, body, birth).unwrap_or(true),
+        }
     }
 
     fn close(&self, reason: &ExitReason) {
-        crate::exit::close_vacant(&(Arc::clone(&self.seat) as Arc<dyn AnySeat>), reason);
+        crate::exit::leave_vacant(&(Arc::clone(&self.seat) as Arc<dyn AnySeat>), Sequel::Over(reason.clone()), reason);
+    }
+
+    fn stop(&self, reason: &ExitReason) {
+        crate::exit::leave_vacant(
+            &(Arc::clone(&self.seat) as Arc<dyn AnySeat>),
+            Sequel::Stopped(reason.clone()),
+            reason,
+        );
     }
 }

@@ -16,7 +16,7 @@ use std::sync::{Arc, Weak};
 const PAGE: usize = if cfg!(freeboard_loom) { 2 } else { 1024 };
 
 /// The slot that stands for the node itself.
-const NODE_SLOT: u32 = 0;
+pub(crate) const NODE_SLOT: u32 = 0;
 
 pub(crate) struct Table {
     node: u32,
@@ -87,6 +87,18 @@ impl Table {
         };
         let seat: Arc<dyn AnySeat> = seat?.upgrade()?;
         Some(Peer { pid, seat })
+    }
+
+    /// The seats of that page with their slots; `None` beyond the last page.
+    pub(crate) fn page(&self, page: usize) -> Option<Vec<(u32, Weak<dyn AnySeat>)>> {
+        let slots = self.slots.lock();
+        let first = u32::try_from(page * PAGE).ok()?;
+        Some((first..).zip(slots.pages.get(page)?).filter_map(|(at, slot)| Some((at, slot.seat.clone()?))).collect())
+    }
+
+    /// The incarnation that was started last in that slot.
+    pub(crate) fn latest(&self, slot: u32) -> Option<Pid> {
+        Some(Pid::new(self.node, slot, self.slots.lock().get(slot)?.generation))
     }
 
     /// How many seats hold a slot.

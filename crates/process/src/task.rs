@@ -23,9 +23,11 @@ use crate::alarm::Alarm;
 use crate::context::Ended;
 use crate::current::{self, Parked, WakerId};
 use crate::exit::Exiting;
+use crate::node::Node;
 #[cfg(feature = "blocking")]
 use crate::own_thread::OwnThread;
 use crate::reply::CallError;
+use crate::start::StartError;
 use crate::wire::Peer;
 use freeboard_signal::ExitReason;
 use std::{
@@ -44,6 +46,8 @@ pub struct Task {
     me: Peer,
     state: State,
     registered: bool,
+    /// Whether the node counts this process: it has entered, and not left.
+    counted: bool,
     rare: Option<Box<Rare>>,
 }
 
@@ -51,7 +55,7 @@ pub struct Task {
 #[derive(Default)]
 struct Rare {
     /// Replies dropped by a handler that is still running.
-    waiting: Parked,
+    waiting: Option<Parked>,
     /// When its calls want to look at the clock.
     alarm: Alarm,
 }
@@ -66,13 +70,56 @@ enum State {
 
 impl Task {
     pub(crate) fn new(me: Peer, body: Body) -> Self {
-        Self { me, state: State::Running(body), registered: false, rare: None }
+        Self { me, state: State::Running(body), registered: false, counted: false, rare: None }
     }
 
     /// The task of a process whose body runs on a thread of its own.
     #[cfg(feature = "blocking")]
     pub(crate) fn on_thread(me: Peer, thread: OwnThread) -> Self {
-        Self { me, state: State::OnThread(Box::new(thread)), registered: false, rare: None }
+        Self { me, state: State::OnThread(Box::new(thread)), registered: false, counted: false, rare: None }
+    }
+
+    /// The same task, of a process for which there is a place already.
+    pub(crate) fn counted(mut self) -> Self {
+        self.counted = true;
+        self
+    }
+
+    /// Lets the process run, or ends it here if its node takes no more.
+    pub(crate) fn launch(mut self, node: &Node) {
+        let admitted = if self.counted { node.census().confirm() } else { node.census().enter() };
+        match admitted {
+            Ok(()) => {
+                self.counted = true;
+                tracing::trace!(pid = %self.me.pid, "process started");
+                node.backend().spawn(self);
+            }
+            Err(refusal) => self.end(refusal.into_reason()),
+        }
+    }
+
+    /// Runs the exit protocol to its end; the body has not run.
+    fn end(&mut self, reason: ExitReason) {
+        self.begin_exit(reason);
+        if let State::Exiting(exiting) = &mut self.state {
+            while !exiting.step() {}
+        }
+    }
+
+    /// Ends a process that was never polled, here and now; its starter hears of this failure.
+    pub(crate) fn fail(self, failure: StartError) {
+        let mut life = self.me.seat.core().life.lock();
+        let _first = life.end(ExitReason::Normal);
+        if let Some(owed) = &mut life.obligations {
+            owed.failure = Some(failure);
+        }
+        drop(life);
+        drop(self);
+    }
+
+    /// Which process this is.
+    pub(crate) fn peer(&self) -> Peer {
+        self.me.clone()
     }
 
     /// Whether the body was not left yet.
@@ -115,23 +162,27 @@ impl Task {
                 _ => Poll::Pending,
             }
         };
-        let waiting = self.rare.as_mut().map(|rare| std::mem::take(&mut rare.waiting)).unwrap_or_default();
-        let turn = current::run(self.me.pid, Some(waker), waiting, || catch_unwind(AssertUnwindSafe(work)));
+        let waiting = self.rare.as_mut().and_then(|rare| rare.waiting.take());
+        let turn = current::run(self.me.pid, Some(waker), waiting, core.served_until(), || {
+            catch_unwind(AssertUnwindSafe(work)).map_err(panic_reason)
+        });
         if let Some(until) = turn.wake_by {
             self.rare.get_or_insert_default().alarm.set(&self.me, until);
         }
         let reason = match turn.result {
             Ok(Poll::Ready(Ok(()))) => Some(ExitReason::Normal),
             Ok(Poll::Ready(Err(reason))) => Some(reason),
-            Err(payload) => Some(panic_reason(payload)),
+            Err(panic) => Some(panic),
             Ok(Poll::Pending) if core.is_doomed() && !self.is_on_thread() => core.life.lock().doom(),
             Ok(Poll::Pending) => None,
         };
-        if reason.is_none() && !core.is_handling() {
-            // The verdict: this process goes on.
-            turn.waiting.into_iter().for_each(|reply| reply.settle(CallError::NoReply));
-        } else if !turn.waiting.is_empty() {
-            self.rare.get_or_insert_default().waiting = turn.waiting;
+        if let Some(waiting) = turn.waiting {
+            if reason.is_none() && !core.is_handling() {
+                // The verdict: this process goes on.
+                waiting.into_iter().for_each(|reply| reply.settle(CallError::NoReply));
+            } else {
+                self.rare.get_or_insert_default().waiting = Some(waiting);
+            }
         }
         reason
     }
@@ -145,8 +196,9 @@ impl Task {
         let Rare { waiting, alarm } = self.rare.take().map(|rare| *rare).unwrap_or_default();
         drop(alarm);
         // A destructor that panics here is not unwinding, so it can be caught.
-        let turn = current::run(self.me.pid, None, waiting, || quietly(|| drop(body)));
-        self.state = State::Exiting(Box::new(Exiting::new(self.me.clone(), reason, turn.waiting)));
+        let turn = current::run(self.me.pid, None, waiting, None, || quietly(|| drop(body)));
+        let parked = turn.waiting.unwrap_or_default();
+        self.state = State::Exiting(Box::new(Exiting::new(self.me.clone(), reason, parked, self.counted)));
     }
 }
 
@@ -154,6 +206,7 @@ impl Future for Task {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let _watched = current::watch(&self.me);
         if let Some(reason) = self.run(cx) {
             self.begin_exit(reason);
         }
@@ -188,14 +241,13 @@ impl Drop for Task {
             let tether = thread.tether();
             self.me.seat.core().doom(reason);
             let state = std::mem::replace(&mut self.state, State::Over);
-            let rest = Self { me: self.me.clone(), state, registered: self.registered, rare: self.rare.take() };
+            let counted = std::mem::take(&mut self.counted);
+            let rest =
+                Self { me: self.me.clone(), state, registered: self.registered, counted, rare: self.rare.take() };
             tether.leave(rest);
             return;
         }
-        self.begin_exit(reason);
-        if let State::Exiting(exiting) = &mut self.state {
-            while !exiting.step() {}
-        }
+        self.end(reason);
     }
 }
 
@@ -205,9 +257,10 @@ impl fmt::Debug for Task {
     }
 }
 
-/// The reason for a caught panic. Its payload is user data: dropping it may panic in turn.
+/// The reason for a panic that was just caught on the process's thread. Its payload is user data: dropping it may panic in
+/// turn.
 pub(crate) fn panic_reason(payload: Box<dyn std::any::Any + Send>) -> ExitReason {
-    let reason = ExitReason::from_panic(payload.as_ref(), String::new());
+    let reason = ExitReason::from_panic(payload.as_ref(), current::take_panic_location());
     quietly(|| drop(payload));
     reason
 }

@@ -2,18 +2,28 @@
 //!
 //! ```text
 //!   at, cancel ─► Queue { (when, number) → action }   ─due─► service: fire, sleep until the next
+//!                                     ▲                         │
+//!                                     └── an interval's next ───┘
 //! ```
 //!
 //! A cancelled timer is gone at once, so a million calls that were answered in time leave nothing behind.
 //!
 //! # Invariants
 //! * Timers fire in the order of their due times, equal ones in the order in which they were set.
-//! * Nothing fires early. Actions run without the lock.
+//! * Nothing fires early. Actions run without the lock, and are made and dropped without it.
+//! * An interval keeps its number for all its life, and its beat whatever it misses: it is due at multiples of its period
+//!   from when it was set, and once for all multiples that passed while nobody looked.
+//!
+//! # Cost
+//! O(log n) of the timers that are set, for setting, taking back and firing. One task serves the node; each time it has
+//! fired all that is due it sets one sleep of the backend's, for all of them. An interval that goes on moves its action.
 
+use crate::addr::Addr;
 use crate::executor::Service;
+use crate::life::Map;
 use crate::node::Node;
 use crate::reply::Settle;
-use crate::sync::Mutex;
+use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::task::quietly;
 use std::{
     collections::BTreeMap,
@@ -25,7 +35,8 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// A timer that was set: names it for [`Context::cancel`](crate::Context::cancel).
+/// A timer that was set: names it for [`Context::cancel`](crate::Context::cancel). It names no other timer, and nothing
+/// when it is over.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]
 pub struct Timer {
     at: Instant,
@@ -40,6 +51,11 @@ impl Timer {
     pub(crate) fn number(self) -> u64 {
         self.number
     }
+
+    /// The name of a timer that was never set.
+    pub(crate) fn never(at: Instant) -> Self {
+        Self { at, number: 0 }
+    }
 }
 
 /// What a timer does when it is due.
@@ -50,15 +66,26 @@ pub(crate) enum Action {
     Nudge(Arc<dyn Settle>),
     /// Runs a short piece of the runtime's own code.
     Run(Box<dyn FnOnce() + Send>),
+    /// Does something once per period, as long as that wants to go on.
+    Every(Duration, Arc<dyn Tick>),
+}
+
+/// What an interval does.
+pub(crate) trait Tick: Send + Sync {
+    /// Its time has come; answers whether it goes on.
+    fn tick(&self) -> bool;
 }
 
 impl Action {
-    fn fire(self) {
+    /// Answers itself if it is to be set again.
+    fn fire(self) -> Option<(Duration, Self)> {
         match self {
             Self::Wake(waker) => waker.wake(),
             Self::Nudge(slot) => slot.nudge(),
             Self::Run(work) => work(),
+            Self::Every(period, tick) => return tick.tick().then_some((period, Self::Every(period, tick))),
         }
+        None
     }
 }
 
@@ -66,7 +93,8 @@ impl Action {
 #[derive(Default)]
 struct Queue {
     due: BTreeMap<Timer, Action>,
-    numbers: u64,
+    /// When each interval is due next, or was due while it fires: its handle knows the first time only.
+    intervals: Map<u64, Instant>,
     /// The service sleeps until then, or for ever.
     service: Option<Waker>,
     sleeping_until: Option<Instant>,
@@ -74,35 +102,63 @@ struct Queue {
 }
 
 impl Queue {
-    fn insert(&mut self, at: Instant, action: impl FnOnce(u64) -> Action) -> Timer {
-        self.numbers += 1;
-        let timer = Timer { at, number: self.numbers };
-        self.due.insert(timer, action(self.numbers));
-        timer
+    fn insert(&mut self, timer: Timer, action: Action) {
+        if let Action::Every(..) = action {
+            self.intervals.insert(timer.number, timer.at);
+        }
+        self.due.insert(timer, action);
     }
 
-    /// Takes what is due by now, at most `max` at a time.
-    fn pop_due(&mut self, now: Instant, max: usize) -> Vec<Action> {
-        let mut due = Vec::new();
-        while due.len() < max {
+    /// Takes what is due by now, at most [`BATCH`] at a time.
+    fn pop_due(&mut self, now: Instant, due: &mut Vec<(Timer, Action)>) {
+        while due.len() < BATCH {
             match self.due.first_entry() {
-                Some(first) if first.key().at <= now => due.push(first.remove()),
+                Some(first) if first.key().at <= now => due.push(first.remove_entry()),
                 _ => break,
             }
         }
-        due
     }
+
+    /// Takes a timer out: when it would have been due, if it was set, and its action, unless that fires just now.
+    fn remove(&mut self, timer: Timer) -> Option<(Instant, Option<Action>)> {
+        match self.intervals.remove(&timer.number) {
+            Some(at) => Some((at, self.due.remove(&Timer { at, ..timer }))),
+            None => self.due.remove(&timer).map(|action| (timer.at, Some(action))),
+        }
+    }
+
+    /// Sets an interval again that has fired. One that was taken back meanwhile is returned.
+    fn again(&mut self, fired: Timer, period: Duration, now: Instant, action: Action) -> Result<(), Action> {
+        let Some(at) = self.intervals.get_mut(&fired.number) else { return Err(action) };
+        *at = following(fired.at, period, now);
+        let next = Timer { at: *at, ..fired };
+        self.due.insert(next, action);
+        Ok(())
+    }
+}
+
+/// The first multiple of the period, counted from `last`, that lies after `now`.
+fn following(last: Instant, period: Duration, now: Instant) -> Instant {
+    let missed = now.saturating_duration_since(last).as_nanos() / period.as_nanos().max(1);
+    let steps = u32::try_from(missed + 1);
+    // What has missed four thousand million beats has lost its rhythm.
+    steps.ok().and_then(|steps| last.checked_add(period.checked_mul(steps)?)).unwrap_or(now + period)
 }
 
 /// The timers of one node.
 #[derive(Default)]
-pub(crate) struct Timers(Mutex<Queue>);
+pub(crate) struct Timers {
+    queue: Mutex<Queue>,
+    numbers: AtomicU64,
+}
 
 impl Timers {
     /// Sets a timer; `action` is told its number.
     pub(crate) fn at(&self, at: Instant, action: impl FnOnce(u64) -> Action) -> Timer {
-        let mut queue = self.0.lock();
-        let timer = queue.insert(at, action);
+        let number = self.numbers.fetch_add(1, Ordering::Relaxed) + 1;
+        let (timer, action) = (Timer { at, number }, action(number));
+        let mut queue = self.queue.lock();
+        queue.insert(timer, action);
         // The service is woken only if it would sleep too long.
         let early = queue.sleeping_until.is_none_or(|until| at < until);
         let wake = if early { queue.service.take() } else { None };
@@ -115,25 +171,77 @@ impl Timers {
 
     /// Takes a timer back: the time that was left, or `None` if it fired or never was.
     pub(crate) fn cancel(&self, timer: Timer, now: Instant) -> Option<Duration> {
-        let action = self.0.lock().due.remove(&timer)?;
-        drop(action);
-        Some(timer.at.saturating_duration_since(now))
+        let (at, action) = self.queue.lock().remove(timer)?;
+        // It may hold a message, whose destructor is user code.
+        quietly(|| drop(action));
+        Some(at.saturating_duration_since(now))
     }
 
     /// How many are set.
     pub(crate) fn len(&self) -> usize {
-        self.0.lock().due.len()
+        self.queue.lock().due.len()
+    }
+
+    /// Sets those again that go on; what was taken back or is over is dropped without the lock.
+    fn finish(&self, fired: Timer, now: Instant, goes_on: Option<(Duration, Action)>) {
+        let mut queue = self.queue.lock();
+        let over = match goes_on {
+            Some((period, action)) => queue.again(fired, period, now, action).err(),
+            None => {
+                queue.intervals.remove(&fired.number);
+                None
+            }
+        };
+        drop(queue);
+        quietly(|| drop(over));
     }
 
     /// Ends the service; timers set from now on never fire.
     pub(crate) fn close(&self) {
-        let mut queue = self.0.lock();
+        let mut queue = self.queue.lock();
         queue.closed = true;
         let wake = queue.service.take();
         drop(queue);
         if let Some(waker) = wake {
             waker.wake();
         }
+    }
+}
+
+impl Node {
+    /// Sends `message` to that address after that time, to whoever lives there then: unlike
+    /// [`Context::send_after`](crate::Context::send_after) it does not end with an incarnation (OTP: A14). If nobody lives there
+    /// any more, or nobody else holds the address, the message is dropped.
+    ///
+    /// ```
+    /// use freeboard_process::{Context, Node, Sim};
+    /// use std::time::Duration;
+    ///
+    /// # Sim::seed(1).run(async |node: Node| {
+    /// # let (done, heard) = tokio::sync::oneshot::channel();
+    /// let addr = node.spawn(async |mut cx: Context<&str>| {
+    ///     let heard = (cx.recv_message().await, cx.recv_message().await);
+    ///     # let _ = done.send(heard);
+    ///     Ok(())
+    /// });
+    /// let late = node.send_after(&addr, Duration::from_secs(3), "late");
+    /// node.send_after(&addr, Duration::from_secs(2), "second");
+    /// node.send_after(&addr, Duration::from_secs(1), "first");
+    /// assert_eq!(node.cancel_timer(late), Some(Duration::from_secs(3)));
+    /// # assert_eq!(heard.await.unwrap(), ("first", "second"));
+    /// # });
+    /// ```
+    ///
+    /// It is a send like any other: a policy of the mailbox may refuse or drop it.
+    pub fn send_after<M: Send + 'static>(&self, to: &Addr<M>, after: Duration, message: M) -> Timer {
+        let to = to.downgrade();
+        self.timers().at(self.later(after), |_| Action::Run(Box::new(move || to.cast(message))))
+    }
+
+    /// Takes back a timer that [`send_after`](Self::send_after) has set: the time that was left, or `None` if its message was
+    /// sent.
+    pub fn cancel_timer(&self, timer: Timer) -> Option<Duration> {
+        self.timers().cancel(timer, self.now())
     }
 }
 
@@ -147,6 +255,8 @@ impl fmt::Debug for Timers {
 pub(crate) struct TimerService {
     node: crate::node::WeakNode,
     sleep: Option<Service>,
+    /// What is due, while it fires; empty otherwise.
+    due: Vec<(Timer, Action)>,
 }
 
 /// Actions fired before the service looks at the clock again.
@@ -154,7 +264,7 @@ const BATCH: usize = 256;
 
 impl TimerService {
     pub(crate) fn new(node: &Node) -> Self {
-        Self { node: node.downgrade(), sleep: None }
+        Self { node: node.downgrade(), sleep: None, due: Vec::new() }
     }
 }
 
@@ -162,36 +272,126 @@ impl Future for TimerService {
     type Output = ();
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let this = &mut *self;
         loop {
-            let Some(node) = self.node.upgrade() else { return Poll::Ready(()) };
+            let Some(node) = this.node.upgrade() else { return Poll::Ready(()) };
             let now = node.now();
-            let mut queue = node.timers().0.lock();
+            let mut queue = node.timers().queue.lock();
             if queue.closed {
                 return Poll::Ready(());
             }
-            let due = queue.pop_due(now, BATCH);
-            if !due.is_empty() {
+            queue.pop_due(now, &mut this.due);
+            if !this.due.is_empty() {
                 drop(queue);
-                for action in due {
+                for (timer, action) in this.due.drain(..) {
+                    let may_repeat = matches!(action, Action::Every(..));
+                    let mut goes_on = None;
                     // A message that finds its process dead is dropped here, and its destructor is user code.
-                    quietly(|| action.fire());
+                    quietly(|| goes_on = action.fire());
+                    if may_repeat {
+                        node.timers().finish(timer, now, goes_on);
+                    }
                 }
                 continue;
             }
             let next = queue.due.first_key_value().map(|(timer, _)| timer.at);
             if queue.sleeping_until != next {
-                self.sleep = None;
+                this.sleep = None;
             }
             queue.sleeping_until = next;
             let replaced = queue.service.replace(cx.waker().clone());
             drop(queue);
             drop(replaced);
             let Some(next) = next else { return Poll::Pending };
-            let sleep = self.sleep.get_or_insert_with(|| node.backend().sleep_until(next));
+            let sleep = this.sleep.get_or_insert_with(|| node.backend().sleep_until(next));
             match sleep.as_mut().poll(cx) {
                 Poll::Pending => return Poll::Pending,
-                Poll::Ready(()) => self.sleep = None,
+                Poll::Ready(()) => this.sleep = None,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    //! The queue by itself, and what is left in it.
+    use super::*;
+    use crate::Sim;
+
+    const MS: Duration = Duration::from_millis(1);
+
+    struct Forever;
+
+    impl Tick for Forever {
+        fn tick(&self) -> bool {
+            true
+        }
+    }
+
+    fn now() -> Instant {
+        Sim::seed(0).run(async |node: Node| node.now())
+    }
+
+    fn nothing() -> Action {
+        Action::Run(Box::new(|| {}))
+    }
+
+    #[test]
+    fn a_hundred_thousand_timers_that_are_taken_back_leave_nothing() {
+        let (timers, now) = (Timers::default(), now());
+        let set: Vec<Timer> = (0..100_000_u32)
+            .map(|n| timers.at(now + MS * (n * 7_919 % 100_003), |_| if n % 2 == 0 { nothing() } else { every(MS) }))
+            .collect();
+        assert_eq!(timers.len(), 100_000);
+        assert!(set.iter().all(|timer| timers.cancel(*timer, now) == Some(timer.at - now)));
+        assert!(set.iter().all(|timer| timers.cancel(*timer, now).is_none()));
+        let queue = timers.queue.lock();
+        assert!(queue.due.is_empty() && queue.intervals.is_empty());
+    }
+
+    fn every(period: Duration) -> Action {
+        Action::Every(period, Arc::new(Forever))
+    }
+
+    #[test]
+    fn an_interval_is_set_again_on_its_beat_under_its_old_handle() {
+        let (timers, start) = (Timers::default(), now());
+        let timer = timers.at(start + 10 * MS, |_| every(10 * MS));
+        let mut due = Vec::new();
+        for (at, next) in [(10, 20), (20, 30), (57, 60), (60, 70)] {
+            let at = start + at * MS;
+            timers.queue.lock().pop_due(at, &mut due);
+            let (fired, action) = due.pop().expect("it is due");
+            assert_eq!(timers.len(), 0);
+            timers.finish(fired, at, action.fire());
+            assert_eq!(timers.queue.lock().due.keys().map(|timer| timer.at).collect::<Vec<_>>(), [start + next * MS]);
+        }
+        assert_eq!(timers.cancel(timer, start + 63 * MS), Some(7 * MS));
+        assert_eq!(timers.len(), 0);
+    }
+
+    #[test]
+    fn an_interval_that_is_taken_back_while_it_fires_is_not_set_again() {
+        let (timers, start) = (Timers::default(), now());
+        let timer = timers.at(start, |_| every(MS));
+        let mut due = Vec::new();
+        timers.queue.lock().pop_due(start, &mut due);
+        let (fired, action) = due.pop().expect("it is due");
+        assert_eq!(timers.cancel(timer, start), Some(Duration::ZERO));
+        timers.finish(fired, start, action.fire());
+        assert_eq!((timers.len(), timers.cancel(timer, start)), (0, None));
+    }
+
+    #[test]
+    fn the_next_beat_lies_after_now_however_long_nobody_looked() {
+        let start = now();
+        let hours = |hours: u64| Duration::from_secs(3_600 * hours);
+        assert_eq!(following(start, MS, start), start + MS);
+        assert_eq!(following(start, MS, start + MS), start + 2 * MS);
+        assert_eq!(following(start, 3 * MS, start + 10 * MS), start + 12 * MS);
+        // Each period a nanosecond: more beats than can be counted.
+        let tiny = Duration::from_nanos(1);
+        assert_eq!(following(start, tiny, start + hours(5)), start + hours(5) + tiny);
+        assert_eq!(following(start + hours(1), MS, start), start + hours(1) + MS);
     }
 }

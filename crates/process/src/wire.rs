@@ -3,9 +3,13 @@
 //! A signal stands in the receiver's queue in order with the messages and is applied by the receiver's own task when it
 //! passes it (`life.rs`). So the sender never looks into another process: it pushes, and the receiver decides.
 
+use crate::reply::Settle;
 use crate::seat::AnySeat;
 use freeboard_signal::{ExitReason, Pid, Ref};
-use std::{fmt, sync::Arc};
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
 
 /// One incarnation and how to reach it.
 #[derive(Clone)]
@@ -35,9 +39,25 @@ impl Peer {
         let _gone = self.signal(Signal::ParentExit { from, reason });
     }
 
-    /// Sends a signal to this incarnation; answers false if it is gone.
+    /// Sends a signal to this incarnation; answers false if it is gone. A peer without generation is the seat as such, which
+    /// can be watched (`closing.rs`).
     pub(crate) fn signal(&self, signal: Signal) -> bool {
+        if self.pid.generation() == 0 {
+            return self.signal_seat(signal);
+        }
         self.seat.push_signal(self.pid.generation(), Box::new(signal)).is_ok()
+    }
+
+    #[cold]
+    fn signal_seat(&self, signal: Signal) -> bool {
+        match signal {
+            Signal::Monitor { monitor, watcher } => self.seat.core().watch(monitor, watcher),
+            Signal::Demonitor { monitor } => {
+                self.seat.core().unwatch(monitor);
+                true
+            }
+            _ => false,
+        }
     }
 }
 
@@ -66,9 +86,15 @@ pub enum Signal {
     Monitor { monitor: Ref, watcher: Peer },
     /// That monitor is no more.
     Demonitor { monitor: Ref },
+    /// That call is to end with the receiver, whoever holds its reply by then.
+    Bound { call: BoundCall },
     /// The target of that monitor is gone.
     Down { monitor: Ref, reason: ExitReason },
 }
+
+/// A call that ends with the process it is sent to.
+#[derive(Debug)]
+pub struct BoundCall(pub(crate) Weak<dyn Settle>);
 
 /// The alias that an exit signal came through.
 #[derive(Clone, Copy, Debug)]

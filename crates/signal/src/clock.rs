@@ -2,7 +2,7 @@
 //!
 //! Invariant: readings of one clock never go back.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A source of the present instant.
 ///
@@ -17,5 +17,12 @@ pub trait Clock: Send + Sync {
     /// The exact reading, unless the clock knows better.
     fn coarse(&self) -> Instant {
         self.now()
+    }
+
+    /// By how much [`coarse`](Self::coarse) may lag behind [`now`](Self::now) at most.
+    ///
+    /// Nothing, unless the clock knows better.
+    fn lag(&self) -> Duration {
+        Duration::ZERO
     }
 }

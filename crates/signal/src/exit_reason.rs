@@ -2,7 +2,7 @@
 //!
 //! Invariants: cloning a reason never copies its payload, so one death can be told to a hundred thousand observers; kill
 //! is a signal (deviation DEV-08), so giving the reason [`ExitReason::Killed`] by hand is an ordinary exit that can be
-//! trapped.
+//! trapped. `NoProc` and `NoConnection` are answers of the observer's side: no process has died of one ([`Absent`]).
 
 use std::{error::Error, fmt, sync::Arc};
 
@@ -34,6 +34,38 @@ pub enum ExitReason {
     Error(Arc<dyn Error + Send + Sync>),
 }
 
+/// Why a process ended whose reason was an observer's answer: what it relied on was not there.
+///
+/// A body that returns [`ExitReason::NoProc`], or a link to the dead that ends a process, means just this. So whoever
+/// watches that process is told an `Error` that holds this, and `NoProc` in a notice always says that its *own* target did
+/// not exist (OTP: A7).
+///
+/// ```
+/// use freeboard_signal::{Absent, ExitReason};
+///
+/// let cause = ExitReason::NoProc.into_cause();
+/// assert!(matches!(&cause, ExitReason::Error(error) if error.downcast_ref() == Some(&Absent::Process)));
+/// assert_eq!(cause.to_string(), "error: a process it relied on does not exist");
+/// ```
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Absent {
+    /// It ended with [`ExitReason::NoProc`].
+    Process,
+    /// It ended with [`ExitReason::NoConnection`].
+    Connection,
+}
+
+impl fmt::Display for Absent {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Process => "a process it relied on does not exist",
+            Self::Connection => "the connection to a process it relied on is lost",
+        })
+    }
+}
+
+impl Error for Absent {}
+
 /// What is known of a panic.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PanicInfo {
@@ -55,6 +87,16 @@ impl ExitReason {
     /// ```
     pub fn is_expected(&self) -> bool {
         matches!(self, Self::Normal | Self::Shutdown | Self::ShutdownWith(_))
+    }
+
+    /// This reason as what a process died of: an observer's answer becomes an [`Absent`] error (OTP: A7), all others stay as
+    /// they are. Every end goes through this.
+    pub fn into_cause(self) -> Self {
+        match self {
+            Self::NoProc => Absent::Process.into(),
+            Self::NoConnection => Absent::Connection.into(),
+            cause => cause,
+        }
     }
 
     /// The reason for a caught panic with this payload.

@@ -8,8 +8,10 @@
 //! |---|---|---|
 //! | `restart` | `Permanent`; `child_once`: `Temporary`, and nothing else | G7 |
 //! | `shutdown` | 5 s; a supervisor: without limit | G7 |
-//! | `start_timeout` | none | |
+//! | `start_timeout` | the node's: none | |
 //! | `mailbox` | unbounded | E13 |
+//! | `name` | none | F6 |
+//! | `queue` across a restart | `Drop` | F16, D6 |
 //!
 //! # Not here
 //! When a child is restarted (`restart.rs`) and by whom.
@@ -17,7 +19,8 @@
 use crate::restart::Restart;
 use crate::sync::Mutex;
 use freeboard_process::{
-    Ack, Actor, Addr, Birth, Context, Dependents, Ended, Launch, Launcher, Node, Policy, Start, StartError, run_actor,
+    Ack, Actor, Addr, Birth, Context, Dependents, Ended, Launch, Launcher, Node, Policy, Queue, Start, StartError,
+    run_actor,
 };
 use freeboard_signal::ExitReason;
 use std::{fmt, future::Future, future::poll_fn, sync::Arc, time::Duration};
@@ -81,6 +84,11 @@ impl AnyChild {
         Ok(())
     }
 
+    /// How long its start may take on that node. A supervisor has its children to start, and no limit unless it says so.
+    pub(crate) fn start_limit(&self, node: &Node) -> Option<Duration> {
+        self.start_timeout.or_else(|| if self.terms.is_supervisor { None } else { node.start_timeout() })
+    }
+
     /// Starts this with nobody as parent.
     pub(crate) async fn start_root(self, node: &Node) -> Result<(), StartError> {
         self.check()?;
@@ -90,7 +98,7 @@ impl AnyChild {
         if !self.launch.launch(node, peer.pid(), birth) {
             return Err(StartError::AlreadyStarted);
         }
-        if let Some(limit) = self.start_timeout {
+        if let Some(limit) = self.start_limit(node) {
             Ack::expire(node, &peer, limit);
         }
         poll_fn(|cx| ack.poll(cx)).await
@@ -202,9 +210,19 @@ impl<M: Send + 'static> ChildSpec<M> {
         Self { launcher, terms, start_timeout: None, id: None, once: false }
     }
 
-    /// A name for reports and errors. A dynamic supervisor knows its children by pid and accepts duplicates (OTP: H1).
+    /// An identifier for reports and errors. A dynamic supervisor knows its children by pid and accepts duplicates (OTP: H1).
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
+        self
+    }
+
+    /// The name that the child holds from before its `init`, at each incarnation (OTP: F6). It is free again before anybody
+    /// hears that the child ended, or that its start failed (OTP: F7).
+    ///
+    /// A name that is taken fails the start with [`StartError::Name`], which says by whom; `init` does not run. A restart
+    /// that finds it taken counts as one that failed.
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.launcher = self.launcher.name(name);
         self
     }
 
@@ -220,7 +238,8 @@ impl<M: Send + 'static> ChildSpec<M> {
         self
     }
 
-    /// How long `init` may take; then the child is killed and its start fails (OTP: F5).
+    /// How long `init` may take; then the child is killed and its start fails (OTP: F5). Unless it is said here, the node's
+    /// `start_timeout` holds.
     pub fn start_timeout(mut self, limit: Duration) -> Self {
         self.start_timeout = Some(limit);
         self
@@ -232,6 +251,33 @@ impl<M: Send + 'static> ChildSpec<M> {
     /// A policy that contradicts itself fails the start, with [`StartError::Spec`].
     pub fn mailbox(mut self, policy: Policy<M>) -> Self {
         self.launcher = self.launcher.mailbox(policy);
+        self
+    }
+
+    /// What becomes of the child's queue when the child ends and is to be started again; [`Queue::Drop`] unless it is said
+    /// here. When it will not be started again, the queue is dropped and its callers hear the exit reason.
+    ///
+    /// ```
+    /// use freeboard_process::{Context, Node, Reply, Sim};
+    /// use freeboard_supervisor::{DynamicSupervisor, Queue, child_fn};
+    ///
+    /// Sim::seed(1).run(async |node: Node| {
+    ///     // It ends at each request, after it has answered.
+    ///     let fragile = child_fn(async |mut cx: Context<Reply<u64>>| {
+    ///         cx.recv_message().await.send(cx.pid().generation());
+    ///         Ok(())
+    ///     });
+    ///     let sup = DynamicSupervisor::new().start(&node).await.unwrap();
+    ///     let addr = sup.start_child(fragile.queue(Queue::keep())).await.unwrap();
+    ///     let (first, second) = (addr.request(|reply| reply), addr.request(|reply| reply));
+    ///     assert!(first.await.unwrap() < second.await.unwrap());
+    /// });
+    /// ```
+    ///
+    /// # Deviation
+    /// In OTP the queue of a process always ends with it; with [`Queue::Keep`] it does not (`docs/deviations.md`, DEV-01).
+    pub fn queue(mut self, queue: Queue) -> Self {
+        self.launcher = self.launcher.queue(queue);
         self
     }
 

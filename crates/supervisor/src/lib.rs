@@ -45,5 +45,6 @@ mod sync;
 
 pub use child_spec::{AnyChild, Child, ChildSpec, Shutdown, child, child_fn, child_once};
 pub use dynamic::{ChildError, Counts, DynamicRef, DynamicSupervisor};
+pub use freeboard_process::Queue;
 pub use intensity::Window;
 pub use restart::{Restart, Verdict};

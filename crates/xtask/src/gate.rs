@@ -70,6 +70,10 @@ fn test_sections(sections: &mut Sections) -> Result<(), Failure> {
     if has_nextest() {
         sections.section("doc tests", || shell::run(&mut shell::cargo(["test", "--workspace", "--doc"])))?;
     }
+    sections.section("tests of a simulation on tokio", || {
+        let package = ["-p", "freeboard-process", "--features", "sim-tokio"].map(str::to_owned);
+        shell::run(&mut test_runner(&package, &["--test", "on_tokio"]))
+    })?;
     sections.section("loom", || loom::run(&loom::Options::default()))
 }
 

@@ -30,6 +30,7 @@ impl<M, S> Inbox<M, S> {
         match self.buffer.pop()? {
             Entry::Event(Event::Message(message)) => {
                 self.share.message();
+                self.note_caller();
                 Some(Event::Message(message))
             }
             other => self.pop_from(other, PASSES),
@@ -73,7 +74,8 @@ impl<M, S> Inbox<M, S> {
                 index.pass_death_notice();
             }
         }
-        let event = index.remove(next?);
+        let (event, caller) = left.take(next?);
+        caller.into_iter().for_each(|caller| self.buffer.note_caller(caller));
         self.share.handed_out(&event);
         Some(event)
     }
@@ -91,6 +93,7 @@ impl<M, S> Inbox<M, S> {
                 Entry::Event(event) => {
                     // If one is due, none is held back: it would have been handed out instead.
                     if !event.is_death_notice() || self.share.is_due() {
+                        self.note_caller();
                         self.share.handed_out(&event);
                         return Some(event);
                     }
@@ -104,6 +107,16 @@ impl<M, S> Inbox<M, S> {
                 Entry::Aliased(aliased) => {
                     self.share.message();
                     return Some(Event::Message(aliased.message));
+                }
+                Entry::Timed(timed) => {
+                    if let Some(message) = timed.take() {
+                        self.share.message();
+                        return Some(Event::Message(message));
+                    }
+                }
+                Entry::Own(message) => {
+                    self.share.message();
+                    return Some(Event::Message(*message));
                 }
                 Entry::Gone => {}
                 Entry::Signal(_) => debug_assert!(false, "signals are applied before anything is received"),

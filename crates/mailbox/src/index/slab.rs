@@ -47,6 +47,7 @@ impl<T> Slab<T> {
     }
 
     /// Stores a value in a free slot.
+    #[inline]
     pub(crate) fn insert(&mut self, value: T) -> u32 {
         let number = match self.open.last() {
             Some(&number) => number,
@@ -72,6 +73,7 @@ impl<T> Slab<T> {
     }
 
     /// Takes the value out of a slot in use.
+    #[inline]
     pub(crate) fn remove(&mut self, slot: u32) -> T {
         let (number, place) = split(slot);
         let chunk = &mut self.chunks[number];
@@ -92,10 +94,12 @@ impl<T> Slab<T> {
         value
     }
 
+    #[inline]
     pub(crate) fn at(&self, slot: u32) -> &T {
         self.get(slot).expect("a linked slot is in use")
     }
 
+    #[inline]
     pub(crate) fn at_mut(&mut self, slot: u32) -> &mut T {
         let (number, place) = split(slot);
         match &mut self.chunks[number].places[place] {
@@ -132,6 +136,7 @@ impl<T> Slab<T> {
 }
 
 impl<T> Chunk<T> {
+    #[inline]
     fn insert(&mut self, value: T) -> u32 {
         self.used += 1;
         let place = self.free;

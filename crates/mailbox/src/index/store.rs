@@ -117,7 +117,7 @@ impl<M> Index<M> {
         let slot = self.slab.insert(Slot {
             arrival,
             event,
-            order: LOOSE,
+            order: self.order.behind(),
             peers: LOOSE,
             namesakes: LOOSE,
             hash: 0,
@@ -147,28 +147,26 @@ impl<M> Index<M> {
 
     /// Takes an event out of its place, wherever that is.
     pub(crate) fn remove(&mut self, slot: u32) -> Event<M> {
-        let links = self.slab.unlink(slot, |slot| &mut slot.order);
-        self.order.close(links);
-        skip(&mut self.messages, slot, links.after);
-        skip(&mut self.work, slot, links.after);
-        skip(&mut self.untagged, slot, links.after);
-        let tag = self.slab.at(slot).tag;
+        // Taken out first: what follows touches its neighbours only.
+        let Slot { event, order, peers, namesakes, hash, tag, named, aliased, .. } = self.slab.remove(slot);
+        self.slab.relink(order, |slot| &mut slot.order);
+        self.order.close(order);
+        skip(&mut self.messages, slot, order.after);
+        skip(&mut self.work, slot, order.after);
+        skip(&mut self.untagged, slot, order.after);
         let names = if tag == NONE {
             Some(&mut self.notices)
         } else {
             let tagged = &mut self.tags[tag as usize];
-            let links = self.slab.unlink(slot, |slot| &mut slot.peers);
-            tagged.list.close(links);
-            skip(&mut tagged.unkeyed, slot, links.after);
+            self.slab.relink(peers, |slot| &mut slot.peers);
+            tagged.list.close(peers);
+            skip(&mut tagged.unkeyed, slot, peers.after);
             tagged.names.as_deref_mut()
         };
-        if self.slab.at(slot).named
-            && let Some(names) = names
-        {
-            let links = self.slab.unlink(slot, |slot| &mut slot.namesakes);
-            names.leave(slot, self.slab.at(slot).hash, links.before, links.after);
+        if named && let Some(names) = names {
+            self.slab.relink(namesakes, |slot| &mut slot.namesakes);
+            names.leave(slot, hash, namesakes.before, namesakes.after);
         }
-        let Slot { event, aliased, .. } = self.slab.remove(slot);
         if aliased && let Some(aliases) = &mut self.aliases {
             aliases.leave(slot);
         }
@@ -176,6 +174,13 @@ impl<M> Index<M> {
             self.others -= 1;
         }
         event
+    }
+
+    /// Takes the oldest event, and says through which alias it came.
+    pub(crate) fn pop_aliased(&mut self) -> Option<(Event<M>, Option<Ref>)> {
+        let oldest = self.first()?;
+        let alias = self.alias(oldest);
+        Some((self.remove(oldest), alias))
     }
 
     /// Takes the oldest event.
@@ -283,14 +288,16 @@ impl<M> Index<M> {
     /// Notes the tag of the message that [`untagged`](Self::untagged) answered; `None` if it is no message.
     pub(crate) fn learn_tag(&mut self, tag: Option<u32>) {
         let slot = self.untagged;
-        self.untagged = self.slab.at(slot).order.after;
+        let own = self.slab.at_mut(slot);
+        self.untagged = own.order.after;
         let Some(tag) = tag else { return };
         let needed = tag as usize + 1;
         if self.tags.len() < needed {
             self.tags.resize_with(needed, || Tagged { list: EMPTY, unkeyed: NONE, names: None });
         }
-        self.slab.at_mut(slot).tag = tag;
         let tagged = &mut self.tags[tag as usize];
+        own.tag = tag;
+        own.peers = tagged.list.behind();
         tagged.list.append(&mut self.slab, slot, |slot| &mut slot.peers);
         first(&mut tagged.unkeyed, slot);
     }
@@ -334,16 +341,14 @@ impl<M> fmt::Debug for Index<M> {
 }
 
 impl<M> Slab<Slot<M>> {
-    /// Takes a slot out of one of its lists; its neighbours there are answered.
-    fn unlink(&mut self, slot: u32, links: fn(&mut Slot<M>) -> &mut Links) -> Links {
-        let own = *links(self.at_mut(slot));
-        if own.before != NONE {
-            links(self.at_mut(own.before)).after = own.after;
+    /// Ties the neighbours of a slot that has left to one another.
+    fn relink(&mut self, left: Links, links: fn(&mut Slot<M>) -> &mut Links) {
+        if left.before != NONE {
+            links(self.at_mut(left.before)).after = left.after;
         }
-        if own.after != NONE {
-            links(self.at_mut(own.after)).before = own.before;
+        if left.after != NONE {
+            links(self.at_mut(left.after)).before = left.before;
         }
-        own
     }
 
     /// Puts a slot behind its namesakes.
@@ -362,8 +367,13 @@ impl<M> Slab<Slot<M>> {
 const EMPTY: List = List { head: NONE, tail: NONE };
 
 impl List {
+    /// The links of what is to be appended.
+    fn behind(&self) -> Links {
+        Links { before: self.tail, after: NONE }
+    }
+
+    /// Makes a slot the last, which has the links of one [`behind`](Self::behind).
     fn append<M>(&mut self, slab: &mut Slab<Slot<M>>, slot: u32, links: fn(&mut Slot<M>) -> &mut Links) {
-        *links(slab.at_mut(slot)) = Links { before: self.tail, after: NONE };
         if self.tail == NONE {
             self.head = slot;
         } else {

@@ -6,8 +6,7 @@
 //!
 //! Not here: the lock.
 
-use crate::{Chunks, Entry, Event, Inbox};
-use freeboard_signal::Ref;
+use crate::{Chunks, Entry, Inbox, Notice};
 use std::{collections::VecDeque, mem};
 
 /// What waits beside the queue.
@@ -16,15 +15,23 @@ pub(super) struct Aside<M, S> {
     pub(super) walked: Chunks<Entry<M, S>>,
     /// Priority entries, in order.
     pub(super) ahead: VecDeque<Entry<M, S>>,
-    /// Monitors whose notices are to be taken out when the walk under way is over.
-    pub(super) flushed: Vec<Ref>,
+    /// Notices that are to be taken out when the walk under way is over.
+    pub(super) flushed: Vec<Notice>,
+    /// Calls in the receiver's hands whose callers have given up.
+    pub(super) given_up: Vec<u64>,
     /// What the receiver had taken out when it went away: nobody receives any more.
     pub(super) returned: Option<Inbox<M, S>>,
 }
 
 impl<M, S> Default for Aside<M, S> {
     fn default() -> Self {
-        Self { walked: Chunks::default(), ahead: VecDeque::new(), flushed: Vec::new(), returned: None }
+        Self {
+            walked: Chunks::default(),
+            ahead: VecDeque::new(),
+            flushed: Vec::new(),
+            given_up: Vec::new(),
+            returned: None,
+        }
     }
 }
 
@@ -43,10 +50,9 @@ impl<M, S> Aside<M, S> {
         ahead
     }
 
-    /// Takes out the notice of this monitor, if it is here.
-    pub(super) fn take_down(&mut self, monitor: Ref) -> Option<Entry<M, S>> {
-        let is_it =
-            |entry: &&mut Entry<M, S>| matches!(entry, Entry::Event(Event::Down(down)) if down.monitor == monitor);
+    /// Takes out the oldest such notice, if there is one here.
+    pub(super) fn take_notice(&mut self, notice: Notice) -> Option<Entry<M, S>> {
+        let is_it = |entry: &&mut Entry<M, S>| matches!(entry, Entry::Event(event) if notice.is(event));
         let found = self.ahead.iter_mut().chain(self.walked.iter_mut()).find(is_it);
         found.map(|entry| mem::replace(entry, Entry::Gone))
     }
@@ -58,7 +64,12 @@ impl<M, S> Aside<M, S> {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
-        self.walked.is_empty() && self.ahead.is_empty() && self.flushed.is_empty() && self.returned.is_none()
+    /// Whether no entry waits here. What is noted of entries elsewhere does not count.
+    pub(super) fn holds_nothing(&self) -> bool {
+        self.walked.is_empty() && self.ahead.is_empty() && self.returned.is_none()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.holds_nothing() && self.flushed.is_empty() && self.given_up.is_empty()
     }
 }

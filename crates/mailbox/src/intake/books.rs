@@ -10,14 +10,16 @@
 //! | `dropped` | whoever dropped something | after the lock: read-modify-write |
 //! | `gone` | the same | as soon as the message is out of the queue: read-modify-write |
 //! | `oldest` | written under the intake's lock, read by anybody | statistics only |
+//! | `queue` | chosen before the first start, as a rule; read when an incarnation ends | under its own lock, inside the intake's |
+//! | `sorting` | written and read under the intake's lock | while the queue of a dead incarnation is sorted |
 
-use super::{HIGH_WATER, Intake};
+use super::Intake;
 use crate::dropped::quietly;
 use crate::policed::Victim;
 use crate::policy::Policing;
 use crate::stats::Causes;
-use crate::sync::{AtomicU64, Ordering};
-use crate::{Dropped, MailboxStats, Refused, SendError, Undertaker};
+use crate::sync::{AtomicU64, AtomicUsize, Mutex, Ordering};
+use crate::{Dropped, MailboxStats, Queue, Refused, SendError, Undertaker};
 use std::sync::OnceLock;
 use std::time::Duration;
 
@@ -31,6 +33,10 @@ pub(super) struct Books<M> {
     gone: AtomicU64,
     /// When the oldest message under the rules was sent, by the policy's clock, and one more; 0 if there is none.
     oldest: AtomicU64,
+    /// What becomes of the queue at a restart.
+    pub(super) queue: Mutex<Queue>,
+    /// So many entries are out to be sorted for the next incarnation, at most.
+    pub(super) sorting: AtomicUsize,
 }
 
 /// A mailbox without a policy looks at its depth once per so many entries.
@@ -63,6 +69,8 @@ impl<M> Books<M> {
             by_tag: OnceLock::new(),
             gone: AtomicU64::new(0),
             oldest: AtomicU64::new(0),
+            queue: Mutex::new(Queue::default()),
+            sorting: AtomicUsize::new(0),
         }
     }
 
@@ -108,14 +116,31 @@ impl<M, S> Intake<M, S> {
     /// Counts a message as dropped, and hands it to the undertaker, or destructs it quietly.
     ///
     /// The mailbox does this for what its policy drops. For the receiver's runtime it is the way to drop what came through
-    /// an alias that is not active any more ([`Dropped::Alias`]), and what was left when the process ended
-    /// ([`Dropped::Exited`]). Not to be called under a lock.
+    /// an alias that is not active any more ([`Dropped::Alias`]), what a timer had queued before it was taken back
+    /// ([`Dropped::Timer`]), and what was left when the process ended ([`Dropped::Exited`], [`Dropped::Returned`]). Not to be
+    /// called under a lock.
     pub fn bury(&self, message: M, why: Dropped) {
-        if why != Dropped::Exited {
+        if !matches!(why, Dropped::Exited | Dropped::Returned) {
             // What its receiver's end left over does not wait any more.
             self.lose(1);
         }
-        self.bury_lost(Victim { message, why });
+        self.bury_lost(Victim { message, why, number: None });
+    }
+
+    /// The same for the message of a timer that found nobody to be queued for: it counts as one that came.
+    pub fn bury_unqueued(&self, message: M) {
+        let shared = self.shared.lock();
+        self.count_arrival();
+        drop(shared);
+        self.bury(message, Dropped::Timer);
+    }
+
+    /// Counts ticks as dropped that had a place in the queue and were never made.
+    pub fn bury_unmade(&self, ticks: u64, why: Dropped) {
+        if why != Dropped::Exited {
+            self.lose(ticks as usize);
+        }
+        (0..ticks).for_each(|_| self.books().count(why, None));
     }
 
     /// Accepted messages do not wait any more, although nobody received them.
@@ -126,7 +151,7 @@ impl<M, S> Intake<M, S> {
     }
 
     /// The rest of it, for a message that was counted as lost under the lock.
-    pub(super) fn bury_lost(&self, Victim { message, why }: Victim<M>) {
+    pub(super) fn bury_lost(&self, Victim { message, why, .. }: Victim<M>) {
         let books = self.books();
         let tag = books.tag(&message);
         books.count(why, tag);
@@ -152,6 +177,13 @@ impl<M, S> Intake<M, S> {
         SendError { message, why }
     }
 
+    /// Counts what a rule sends back before it is a message.
+    pub(super) fn count_refusal(&self, why: &Refused) {
+        if matches!(why, Refused::Full | Refused::Draining) {
+            self.books().count(Dropped::Rejected, None);
+        }
+    }
+
     /// Tells the undertaker of a high-water mark that was reached.
     pub(super) fn announce(&self, high_water: Option<usize>) {
         if let Some(waiting) = high_water
@@ -165,6 +197,11 @@ impl<M, S> Intake<M, S> {
     pub fn note_handled(&self, messages: u64) {
         let before = self.handled.load(Ordering::Relaxed);
         self.handled.store(before + messages, Ordering::Relaxed);
+    }
+
+    /// How many messages the consumer has said it received, over all incarnations.
+    pub fn handled(&self) -> u64 {
+        self.handled.load(Ordering::Relaxed)
     }
 
     /// The consumer's count of messages that selective receives have looked at, since it last said so.
@@ -204,7 +241,7 @@ impl<M, S> Intake<M, S> {
         }
         // What was left at the end of an incarnation counts as handled, since nobody waits for it.
         let handled = self.handled.load(Ordering::Relaxed);
-        stats.received = handled.saturating_sub(stats.dropped(Dropped::Exited));
+        stats.received = handled.saturating_sub(stats.dropped(Dropped::Exited) + stats.dropped(Dropped::Returned));
         if stats.depth > 0 {
             stats.oldest = self.oldest(now);
         }
@@ -249,8 +286,8 @@ impl<M, S> Intake<M, S> {
         }
     }
 
-    /// When the queue is taken at the end. Under the lock.
-    pub(super) fn note_close(&self) {
+    /// When the queue is taken at the end: how many waited. Under the lock.
+    pub(super) fn note_close(&self) -> u64 {
         self.note_depth();
         // Whatever was accepted is received, dropped or returned by now.
         let waiting = self.depth() as u64;
@@ -260,20 +297,21 @@ impl<M, S> Intake<M, S> {
         if let Some(books) = self.books.get() {
             books.note_oldest(None);
         }
+        waiting
     }
 
-    /// How many wait, if a flood begins now that so many were pushed. Under the lock.
-    pub(super) fn look_for_flood(&self, pushed: u64, flood: &mut Flood) -> Option<usize> {
+    /// How many wait, if a flood of `mark` and more begins now that so many were pushed. Under the lock.
+    pub(super) fn look_for_flood(&self, pushed: u64, flood: &mut Flood, mark: &dyn Fn() -> usize) -> Option<usize> {
         let steps = (pushed / FLOOD_STEP) as u16;
         let is_due = std::mem::replace(&mut flood.steps, steps) != steps;
-        if is_due { self.begins_a_flood(&mut flood.announced) } else { None }
+        if is_due { self.begins_a_flood(&mut flood.announced, mark()) } else { None }
     }
 
     #[cold]
-    fn begins_a_flood(&self, flooded: &mut bool) -> Option<usize> {
+    fn begins_a_flood(&self, flooded: &mut bool, mark: usize) -> Option<usize> {
         let depth = self.note_depth();
-        *flooded = *flooded && depth > HIGH_WATER / 2;
-        let begins = !*flooded && depth >= HIGH_WATER;
+        *flooded = *flooded && depth > mark / 2;
+        let begins = !*flooded && depth >= mark;
         *flooded = *flooded || begins;
         begins.then_some(depth)
     }

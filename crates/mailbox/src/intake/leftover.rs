@@ -6,6 +6,8 @@
 //! Not here: what becomes of them.
 
 use super::aside::Aside;
+use crate::calls::KnownCall;
+use crate::inbox::pop_with_call;
 use crate::policed::Policed;
 use crate::{Chunks, Entry, Inbox};
 use std::{collections::VecDeque, fmt};
@@ -17,6 +19,8 @@ pub struct Leftover<M, S> {
     walked: Chunks<Entry<M, S>>,
     fresh: Chunks<Entry<M, S>>,
     ruled: Option<Policed<M, S>>,
+    /// What is known of the entry that was given out last.
+    call: Option<KnownCall>,
 }
 
 impl<M, S> Leftover<M, S> {
@@ -25,19 +29,31 @@ impl<M, S> Leftover<M, S> {
         fresh: Chunks<Entry<M, S>>,
         ruled: Option<Policed<M, S>>,
     ) -> Self {
-        let Aside { walked, ahead, returned, flushed: _ } = aside.map(|aside| *aside).unwrap_or_default();
-        Self { inbox: returned.unwrap_or_default(), ahead, walked, fresh, ruled }
+        let Aside { walked, ahead, returned, flushed: _, given_up } = aside.map(|aside| *aside).unwrap_or_default();
+        let mut inbox = returned.unwrap_or_default();
+        inbox.give_up(given_up);
+        Self { inbox, ahead, walked, fresh, ruled, call: None }
     }
 
     /// The next entry: what the receiver had taken out first, then what was walked, then the rest, in which there may be
     /// signals.
     pub fn take_next(&mut self) -> Option<Entry<M, S>> {
-        self.inbox
-            .take_next()
-            .or_else(|| self.ahead.pop_front())
-            .or_else(|| self.walked.pop())
-            .or_else(|| self.fresh.pop())
-            .or_else(|| self.ruled.as_mut()?.take_next())
+        let next = self.inbox.take_next_call();
+        let next = next.or_else(|| self.ahead.pop_front().map(|entry| (entry, None)));
+        let next = next.or_else(|| pop_with_call(&mut self.walked)).or_else(|| pop_with_call(&mut self.fresh));
+        let next = next.or_else(|| {
+            let (entry, number) = self.ruled.as_mut()?.take_next()?;
+            // Its calls are known beside the queue of the first kind, which holds nothing else then.
+            Some((entry, self.fresh.pop_call(number)))
+        });
+        let (entry, call) = next?;
+        self.call = call;
+        Some(entry)
+    }
+
+    /// What is known of the entry that was given out last, if it is a call: to be [kept](crate::Kept::push) with it.
+    pub fn take_call(&mut self) -> Option<KnownCall> {
+        self.call.take()
     }
 }
 

@@ -13,7 +13,7 @@ use crate::policed::{Next, Policed, Verdict, Victim};
 use crate::policy::{Meta, Policing};
 use crate::room::Room;
 use crate::sync::Ordering;
-use crate::{Chunks, Dropped, Entry, Event, Policy, PolicyError, Refused, SendError};
+use crate::{Caller, Chunks, Dropped, Entry, Event, Policy, PolicyError, Refused, SendError};
 use std::mem;
 use std::task::Waker;
 use std::time::Instant;
@@ -23,7 +23,7 @@ pub(super) struct Rules<M, S> {
     pub(super) room: Room,
     alarm: Option<HighWater>,
     /// The second kind of queue, if the policy needs it.
-    policed: Option<Policed<M, S>>,
+    pub(super) policed: Option<Policed<M, S>>,
 }
 
 /// A mark that is announced when it is reached.
@@ -52,9 +52,13 @@ impl<M, S> Rules<M, S> {
         Self { room: Room::new(None), alarm: None, policed: None }
     }
 
-    /// The incarnation is over: the queue, and who waited for room.
-    pub(super) fn close(&mut self) -> (Option<Policed<M, S>>, Vec<Waker>) {
+    /// The incarnation is over: the queue, and who waited for room, unless part of the queue comes back.
+    pub(super) fn close(&mut self, keeps: bool) -> (Option<Policed<M, S>>, Vec<Waker>) {
         let queue = self.policed.as_mut().map(|policed| mem::replace(policed, policed.empty_like()));
+        if keeps {
+            self.room.close_keeping();
+            return (queue, Vec::new());
+        }
         (queue, self.room.close())
     }
 
@@ -73,6 +77,14 @@ impl<M, S> Rules<M, S> {
     pub(super) fn is_empty(&self) -> bool {
         self.policed.as_ref().is_none_or(|policed| policed.is_empty())
     }
+}
+
+/// What became of a push under rules.
+pub(super) struct Ruled {
+    /// The number of the message.
+    pub(super) number: u64,
+    /// How many wait, if that is a flood, as [`look_for_flood`](Intake::look_for_flood) tells it.
+    pub(super) flood: Option<usize>,
 }
 
 impl<M, S> Shared<M, S> {
@@ -110,6 +122,7 @@ impl<M, S> Intake<M, S> {
                     break shared;
                 }
                 let mut fresh = mem::take(&mut shared.fresh);
+                shared.fresh.take_calls(&mut fresh);
                 drop(shared);
                 while let Some(Entry::Event(Event::Message(message))) = fresh.pop() {
                     let meta = policing.meta(&message);
@@ -147,7 +160,7 @@ impl<M, S> Intake<M, S> {
                 match policed.push(message, meta, number as u64, false, &mut rules.room) {
                     Verdict::Queued(victim) => victims.extend(victim),
                     Verdict::Dropped(message) | Verdict::Rejected(message) => {
-                        victims.push(Victim { message, why: Dropped::Newest });
+                        victims.push(Victim { message, why: Dropped::Newest, number: None });
                     }
                 }
             }
@@ -180,20 +193,26 @@ impl<M, S> Intake<M, S> {
     }
 
     /// The policy, if it needs the second kind of queue.
-    fn policing(&self) -> Option<&Policing<M>> {
+    pub(super) fn policing(&self) -> Option<&Policing<M>> {
         self.books.get()?.policing.get().filter(|policing| policing.is_policed)
     }
 
     /// A push into a mailbox that has rules, with or without a permit, which is used up. `since` stamps a queue of the first
-    /// kind that turned non-empty. Answers how many wait, if that is a flood, as [`look_for_flood`](Self::look_for_flood)
-    /// does.
+    /// kind that turned non-empty.
     #[cold]
-    pub(super) fn push_ruled(&self, message: M, permit: bool, since: u32) -> Result<Option<usize>, SendError<M>> {
+    pub(super) fn push_ruled(
+        &self,
+        message: M,
+        caller: Option<Caller>,
+        permit: bool,
+        since: u32,
+        mark: &dyn Fn() -> usize,
+    ) -> Result<Ruled, SendError<M>> {
         loop {
             let meta = self.policing().map(|policing| policing.meta(&message));
             let mut guard = self.shared.lock();
             let shared = &mut *guard;
-            let refusal = shared.refusal();
+            let refusal = self.refusal(shared);
             let rules = shared.rules.get_or_insert_with(|| Box::new(Rules::none()));
             if let Some(why) = refusal.or_else(|| rules.room.refusal(permit)) {
                 if permit {
@@ -217,23 +236,31 @@ impl<M, S> Intake<M, S> {
                     Verdict::Queued(None)
                 }
             };
+            let number = shared.pushed;
             let victim = match verdict {
                 Verdict::Rejected(message) => {
                     drop(guard);
                     return Err(self.refuse(message, Refused::Full));
                 }
-                Verdict::Dropped(message) => Some(Victim { message, why: Dropped::Newest }),
+                Verdict::Dropped(message) => Some(Victim { message, why: Dropped::Newest, number: None }),
                 Verdict::Queued(victim) => {
-                    shared.pushed += 1;
+                    if let Some(caller) = caller {
+                        shared.fresh.add_call(number, caller);
+                    }
+                    if let Some(number) = victim.as_ref().and_then(|victim| victim.number) {
+                        shared.fresh.take_call(number);
+                    }
                     victim
                 }
             };
+            // Also a message that is dropped has its number to itself.
+            shared.pushed += 1;
             self.count_arrival();
             self.lose(usize::from(victim.is_some()));
             let announced = rules.announcement(self.note_depth());
             // Rules without a policy are there for permits or a drain only.
             let is_watched = !permit && rules.policed.is_none() && rules.alarm.is_none();
-            let flood = if is_watched { self.look_for_flood(shared.pushed, &mut shared.flood) } else { None };
+            let flood = if is_watched { self.look_for_flood(shared.pushed, &mut shared.flood, mark) } else { None };
             if let Some(policed) = &rules.policed {
                 self.books().note_oldest(policed.oldest_stamp());
             }
@@ -244,7 +271,7 @@ impl<M, S> Intake<M, S> {
             wake.into_iter().chain(granted).for_each(Waker::wake);
             victim.into_iter().for_each(|victim| self.bury_lost(victim));
             self.announce(announced);
-            return Ok(flood);
+            return Ok(Ruled { number, flood });
         }
     }
 
@@ -300,11 +327,23 @@ impl<M, S> Intake<M, S> {
                 }
             }
         };
+        let call = match (&next, victims.last()) {
+            (Next::Entry { number, .. }, _) => shared.fresh.pop_call(*number),
+            // Nor is anything known of those that were dropped; they were the oldest.
+            (_, Some(Victim { number: Some(number), .. })) => {
+                shared.fresh.pop_call(*number);
+                None
+            }
+            _ => None,
+        };
         drop(guard);
         drop(replaced); // A waker is user code; it is dropped outside the lock.
         if let Next::Entry { entry, number, .. } = next {
             buffer.number_from(number);
             buffer.push(entry);
+            if let Some(call) = call {
+                buffer.add_known_call(number, call);
+            }
         }
         granted.into_iter().for_each(Waker::wake);
         victims.into_iter().for_each(|victim| self.bury_lost(victim));

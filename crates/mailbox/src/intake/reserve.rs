@@ -17,6 +17,7 @@
 
 use super::books::UNSET;
 use super::{Intake, Rules, Shared, State};
+use crate::policed::Policed;
 use crate::sync::MutexGuard;
 use crate::{Refused, SendError, Ticket};
 use std::task::{Poll, Waker};
@@ -25,7 +26,7 @@ impl<M, S> Shared<M, S> {
     /// Whether nothing is left and nothing can come, as far as senders go. Priority entries that wait count as left.
     pub(super) fn is_drained(&self) -> bool {
         let Some(rules) = self.rules.as_ref().filter(|rules| rules.room.is_draining()) else { return false };
-        let nothing_aside = self.aside.as_ref().is_none_or(|aside| aside.is_empty()) && !self.walking;
+        let nothing_aside = self.aside.as_ref().is_none_or(|aside| aside.holds_nothing()) && !self.walking;
         !rules.room.has_permits() && nothing_aside && self.fresh.is_empty() && rules.is_empty()
     }
 }
@@ -40,7 +41,7 @@ impl<M, S> Intake<M, S> {
     /// As [`push`](Self::push); also under a policy that drops something else to make room, which only a message does.
     pub fn try_reserve(&self) -> Result<(), Refused> {
         let mut shared = self.with_rules();
-        if let Some(why) = shared.refusal() {
+        if let Some(why) = self.refusal(&shared) {
             return Err(why);
         }
         let Some(rules) = &mut shared.rules else { return Err(Refused::Full) };
@@ -51,12 +52,33 @@ impl<M, S> Intake<M, S> {
         }
     }
 
+    /// Whether a message would be queued now, or dropped by the policy, but not refused; and whether room had to be reserved
+    /// for it, which [`push_reserved`](Self::push_reserved) must then use. For a message that is not made yet.
+    ///
+    /// # Errors
+    /// As [`push`](Self::push). A message that would take the place of a queued one with its key needs room here.
+    pub fn admit(&self) -> Result<bool, Refused> {
+        let mut shared = self.shared.lock();
+        let refusal = self.refusal(&shared);
+        let Some(rules) = &mut shared.rules else { return refusal.map_or(Ok(false), Err) };
+        let rejects = rules.policed.as_ref().is_some_and(Policed::rejects);
+        let why = match refusal.or_else(|| rules.room.refusal(false)) {
+            None if !rejects => return Ok(false),
+            None if rules.room.reserve() => return Ok(true),
+            None => Refused::Full,
+            Some(why) => why,
+        };
+        drop(shared);
+        self.count_refusal(&why);
+        Err(why)
+    }
+
     /// Queues a message with a permit, which is used up either way. There is room, and the mailbox may be draining.
     ///
     /// # Errors
     /// The seat is closed or vacant; the message comes back.
     pub fn push_reserved(&self, message: M) -> Result<(), SendError<M>> {
-        self.push_ruled(message, true, UNSET).map(drop)
+        self.push_ruled(message, None, true, UNSET, &|| usize::MAX).map(drop)
     }
 
     /// Gives up a permit. Who waits for room first gets it.
@@ -80,7 +102,7 @@ impl<M, S> Intake<M, S> {
     /// A ticket that is not polled to its end must be given to [`leave`](Self::leave), which passes on its room or place.
     pub fn poll_room(&self, ticket: &mut Ticket, waker: &Waker) -> Poll<Result<(), Refused>> {
         let mut shared = self.with_rules();
-        let refusal = shared.refusal();
+        let refusal = self.refusal(&shared);
         let Some(rules) = &mut shared.rules else { return Poll::Ready(Err(Refused::Full)) };
         if let Some(why) = refusal.or_else(|| rules.room.refusal(false)) {
             if matches!(why, Refused::Draining) && rules.room.fetch(ticket) {

@@ -1,7 +1,7 @@
 //! Priority entries: their place, and their share.
 
 use crate::support::{Letter, Mailbox, Mark, Signal, alias, id_of, monitor, pid};
-use freeboard_mailbox::{Aliased, Entry, Event, Hint, Key, LANE_SHARE, Search, Step, Tag};
+use freeboard_mailbox::{Aliased, Entry, Event, Hint, Key, LANE_SHARE, Notice, Search, Step, Tag};
 
 fn letter(id: u64) -> Letter {
     Letter::new(id, 1, Mark::Int(7))
@@ -62,7 +62,7 @@ fn a_receive_takes_the_first_that_it_wants_and_moves_nothing() {
     assert_eq!(mailbox.receive(Search::alias(alias(4))), Some(12));
     assert_eq!(mailbox.receive(Search::down(monitor(3))), Some(11));
     assert_eq!(mailbox.inbox.held(), 1, "the notices that are left do not count");
-    assert!(mailbox.inbox.flush_exit(pid(5)) && !mailbox.inbox.flush_exit(pid(5)));
+    assert!(mailbox.inbox.flush(Notice::Exit(pid(5))) && !mailbox.inbox.flush(Notice::Exit(pid(5))));
     assert_eq!(mailbox.receive(Search::message_where(|letter: &Letter| letter.id == 1)), Some(1));
     assert_eq!(mailbox.inbox.held(), 2);
     let ids = std::iter::from_fn(|| mailbox.inbox.take_next()).map(|entry| match entry {

@@ -14,4 +14,5 @@ mod reserve;
 mod selective;
 mod stats;
 mod support;
+mod timed;
 mod walk;

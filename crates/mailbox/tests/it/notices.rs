@@ -1,7 +1,7 @@
 //! Death notices in plain receives: in their place if they come alone, a share of what is handed out if they come in masses.
 
 use crate::support::{Letter, Mailbox, Mark, Signal, monitor};
-use freeboard_mailbox::{Event, NOTICE_SHARE, Search};
+use freeboard_mailbox::{Event, NOTICE_SHARE, Notice, Search};
 
 fn letter(id: u64) -> Letter {
     Letter::new(id, 1, Mark::Int(7))
@@ -79,7 +79,8 @@ fn a_notice_that_is_held_back_is_found_by_its_monitor() {
     let looks = mailbox.inbox.inspected();
     assert_eq!(mailbox.receive(Search::down(monitor(FIRST_NOTICE + 2))), Some(FIRST_NOTICE + 2));
     assert!(
-        mailbox.inbox.flush_down(monitor(FIRST_NOTICE + 1)) && !mailbox.inbox.flush_down(monitor(FIRST_NOTICE + 1))
+        mailbox.inbox.flush(Notice::Down(monitor(FIRST_NOTICE + 1)))
+            && !mailbox.inbox.flush(Notice::Down(monitor(FIRST_NOTICE + 1)))
     );
     assert_eq!(mailbox.inbox.inspected(), looks, "it needs no look");
     let any = |event: &Event<Letter>| matches!(event, Event::Down(_));

@@ -5,7 +5,7 @@
 
 use crate::model::{Clause, Item, Model, Under, Want, What, key_of};
 use crate::support::{Letter, Mailbox, Mark, Signal, alias, id_of, monitor, pid};
-use freeboard_mailbox::{Aliased, Entry, Event, Marker, Pattern, Search, Step, Tag};
+use freeboard_mailbox::{Aliased, Entry, Event, Marker, Notice, Pattern, Search, Step, Tag};
 use proptest::{prelude::*, test_runner::RngAlgorithm};
 use std::cell::Cell;
 
@@ -221,11 +221,11 @@ impl Pair {
             Small::Pop(times) => (0..*times).for_each(|_| self.pop()),
             Small::FlushDown(from) => {
                 let expected = self.model.flush(|what| *what == What::Down(*from));
-                assert_eq!(self.mailbox.inbox.flush_down(monitor(*from)), expected);
+                assert_eq!(self.mailbox.inbox.flush(Notice::Down(monitor(*from))), expected);
             }
             Small::FlushExit(from) => {
                 let expected = self.model.flush(|what| [What::Exit(*from), What::LinkExit(*from)].contains(what));
-                assert_eq!(self.mailbox.inbox.flush_exit(pid(*from)), expected);
+                assert_eq!(self.mailbox.inbox.flush(Notice::Exit(pid(*from))), expected);
             }
             Small::Mark => {
                 let marker = self.mailbox.inbox.marker(self.mailbox.intake.marker());
@@ -371,7 +371,7 @@ fn run(ops: &[Op]) {
                 ids.push(id_of(&event));
             }
             Entry::Aliased(aliased) => ids.push(aliased.message.id),
-            Entry::Gone | Entry::Signal(_) => {}
+            Entry::Own(_) | Entry::Gone | Entry::Signal(_) | Entry::Timed(_) => {}
         }
     }
     assert!(pair.model.items().map(|item| item.id).eq(ids));

@@ -3,7 +3,8 @@
 use crate::overload::{Alive, Bell, Note, Ruled, Signal, Told, id_of};
 use freeboard_mailbox::sync::Mutex;
 use freeboard_mailbox::{
-    Chunks, Dropped, Entry, Exchange, Inbox, Intake, Key, Message, Policy, PolicyError, Refused, Tag, Undertaker,
+    Chunks, Dropped, Entry, Exchange, Inbox, Intake, Key, Message, Notice, Policy, PolicyError, Refused, Tag,
+    Undertaker,
 };
 use freeboard_signal::{ExitReason, Ref};
 use std::sync::Arc;
@@ -162,12 +163,12 @@ fn a_notice_that_was_walked_can_be_flushed_from_a_policed_queue() {
     for monitor in [1, 2] {
         assert!(ruled.intake.push_signal(1, Box::new(Signal::Down(monitor))).is_ok());
     }
-    assert!(ruled.intake.has_signals() && !ruled.intake.flush_down(Ref::new(0, 1)), "not walked yet");
+    assert!(ruled.intake.has_signals() && !ruled.intake.flush(Notice::Down(Ref::new(0, 1))), "not walked yet");
     ruled.walk();
     assert!(!ruled.intake.has_signals());
-    assert!(ruled.intake.flush_down(Ref::new(0, 1)) && !ruled.intake.flush_down(Ref::new(0, 1)));
+    assert!(ruled.intake.flush(Notice::Down(Ref::new(0, 1))) && !ruled.intake.flush(Notice::Down(Ref::new(0, 1))));
     assert_eq!(ruled.all(), [0, 2]);
-    assert!(!ruled.intake.flush_down(Ref::new(0, 2)));
+    assert!(!ruled.intake.flush(Notice::Down(Ref::new(0, 2))));
 }
 
 #[test]

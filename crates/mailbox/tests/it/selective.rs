@@ -1,7 +1,7 @@
 //! What a selective receive takes, and what it leaves where it was.
 
 use crate::support::{Letter, Mailbox, Mark, Signal, id_of, monitor, pid};
-use freeboard_mailbox::{Entry, Event, Inbox, Intake, Key, Message, Search, Step, Tag};
+use freeboard_mailbox::{Entry, Event, Inbox, Intake, Key, Message, Notice, Search, Step, Tag};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 fn int(id: u64, tag: u32, key: u64) -> Letter {
@@ -218,12 +218,12 @@ fn a_flush_takes_the_one_notice_wherever_it_is() {
     mailbox.signal(Signal::Exit(2, 5));
     assert!(mailbox.refill());
     // In the index, then in the buffer, then no more.
-    assert!(mailbox.inbox.flush_down(monitor(1)) && !mailbox.inbox.flush_down(monitor(1)));
-    assert!(mailbox.inbox.flush_down(monitor(2)) && !mailbox.inbox.flush_down(monitor(2)));
-    assert!(mailbox.inbox.flush_exit(pid(1)));
-    assert!(mailbox.inbox.flush_exit(pid(2)) && !mailbox.inbox.flush_exit(pid(2)));
+    assert!(mailbox.inbox.flush(Notice::Down(monitor(1))) && !mailbox.inbox.flush(Notice::Down(monitor(1))));
+    assert!(mailbox.inbox.flush(Notice::Down(monitor(2))) && !mailbox.inbox.flush(Notice::Down(monitor(2))));
+    assert!(mailbox.inbox.flush(Notice::Exit(pid(1))));
+    assert!(mailbox.inbox.flush(Notice::Exit(pid(2))) && !mailbox.inbox.flush(Notice::Exit(pid(2))));
     assert_eq!(mailbox.drain(), [2, 3]);
-    assert!(!mailbox.inbox.flush_exit(pid(1)));
+    assert!(!mailbox.inbox.flush(Notice::Exit(pid(1))));
 }
 
 // OTP: E1

@@ -112,7 +112,7 @@ fn a_flood_is_announced_whatever_else_comes_with_it() {
         let announced = Cell::new(0);
         // A timer's message with each of the others.
         for n in 0..HIGH_WATER as u64 {
-            assert!(intake.push_watched(n, || None, |_| announced.set(announced.get() + 1)).is_ok());
+            assert!(intake.push_watched(n, || None, || HIGH_WATER, |_| announced.set(announced.get() + 1)).is_ok());
             assert!(intake.push_for(1, n).is_ok());
         }
         assert_eq!(announced.get(), 1, "somebody reserved: {reserves}");

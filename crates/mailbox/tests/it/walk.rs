@@ -1,7 +1,7 @@
 //! What happens at the intake while the process's task walks what it has taken out.
 
 use crate::overload::{Bell, Time};
-use freeboard_mailbox::{Entry, Event, Exchange, Intake, Policy};
+use freeboard_mailbox::{Entry, Event, Exchange, Intake, Notice, Policy};
 use freeboard_signal::{Down, ExitReason, Pid, Ref};
 use std::sync::Arc;
 use std::task::Waker;
@@ -51,7 +51,7 @@ fn a_notice_that_is_taken_back_while_it_is_walked_is_not_received() {
     for (policy, ahead) in both_kinds().into_iter().flat_map(|policy| [(policy.clone(), false), (policy, true)]) {
         let intake = with_a_signal(policy, monitor);
         let mut taken = intake.take_fresh().expect("there is a signal");
-        assert!(!intake.flush_down(monitor), "it is not there yet");
+        assert!(!intake.flush(Notice::Down(monitor)), "it is not there yet");
         for entry in taken.iter_mut().filter(|entry| matches!(entry, Entry::Signal(_))) {
             *entry = if ahead { Entry::Gone } else { down(monitor) };
         }

@@ -12,7 +12,7 @@ mod sim;
 #[cfg(feature = "tokio")]
 mod tokio;
 
-pub use sim::Sim;
+pub use sim::{Aim, Digest, FailedSeed, Sim};
 #[cfg(feature = "tokio")]
 pub use tokio::Tokio;
 

@@ -7,26 +7,45 @@
 //!
 //! Same seed, same run: the order of everything is drawn from the seed, time moves only when nobody can run, and nothing
 //! here iterates over a randomly hashed map. User code keeps this up if it takes time, timers and randomness from its
-//! context, starts no threads and does no real I/O.
+//! context, starts no threads and does no real I/O, iterates over no randomly hashed map and uses no `select!` without
+//! `biased`. [`Sim::strict`] runs a world twice and says where it does not.
+//!
+//! ```text
+//!   sim.rs            the scheduler, its clock, its tasks         sim/strike.rs   a process struck at each of its polls
+//!   sim/backing.rs    what a node sees of it
+//!   sim/replay.rs     what a run did, as a digest, step by step   sim/explore.rs  many seeds
+//!   sim/on_tokio.rs   the whole simulation as one task of a paused tokio (feature `sim-tokio`)
+//! ```
 //!
 //! # Invariants
 //! * Virtual time never goes back, and moves only when nobody is ready.
 //! * A task is in `ready` at most once, and never polled inside its own poll.
+//! * Watching a run changes nothing in it: a digest, a recording and an aim draw no random number.
 
-use super::{Backend, Service};
+mod backing;
+mod explore;
+#[cfg(feature = "sim-tokio")]
+mod on_tokio;
+mod replay;
+mod strike;
+
+pub use explore::FailedSeed;
+pub use replay::Digest;
+pub use strike::Aim;
+
+use super::Service;
 use crate::builder::NodeBuilder;
 use crate::node::Node;
 use crate::sync::Mutex;
-use crate::task::Task;
-use freeboard_signal::Clock;
+use crate::wire::Peer;
+use backing::{Backing, TaskWaker};
+use replay::{Replay, Who};
 use std::{
     collections::BTreeMap,
-    fmt,
-    future::Future,
-    io, mem,
-    pin::{Pin, pin},
+    fmt, mem,
+    pin::pin,
     sync::Arc,
-    task::{Context, Poll, Wake, Waker},
+    task::{Context, Poll, Waker},
     time::Instant,
 };
 
@@ -52,6 +71,8 @@ use std::{
 #[derive(Debug, Clone, Copy)]
 pub struct Sim {
     seed: u64,
+    #[cfg(feature = "sim-tokio")]
+    on_tokio: bool,
 }
 
 /// The task number of the world itself.
@@ -69,26 +90,47 @@ struct State {
     now: Instant,
     random: u64,
     over: bool,
+    replay: Option<Replay>,
+    aim: Option<strike::Target>,
+    /// Woken when somebody can run, if the simulation is itself a task.
+    #[cfg(feature = "sim-tokio")]
+    host: Option<Waker>,
+    /// The other clock, that of the runtime in which the simulation is a task.
+    #[cfg(feature = "sim-tokio")]
+    outer: Option<on_tokio::Outer>,
 }
 
 /// One task: its future, except while it is polled.
 struct Slot {
     future: Option<Service>,
+    /// Which process it is, if it is one.
+    process: Option<Peer>,
     queued: bool,
     waker: Waker,
 }
 
-struct Backing(Arc<Shared>);
-
-struct TaskWaker {
-    shared: Arc<Shared>,
-    task: usize,
+/// Whose turn it is.
+enum Turn {
+    World,
+    /// A task whose future was taken out.
+    Task {
+        task: usize,
+        future: Service,
+        waker: Waker,
+        strike: Option<strike::Blow>,
+    },
+    /// A task that is over.
+    Nobody,
 }
 
 impl Sim {
     /// A run with this seed.
     pub fn seed(seed: u64) -> Self {
-        Self { seed }
+        Self {
+            seed,
+            #[cfg(feature = "sim-tokio")]
+            on_tokio: false,
+        }
     }
 
     /// Runs `world` to its end, with a node of its own; then drops every process that is left, which ends it.
@@ -102,34 +144,58 @@ impl Sim {
     /// The same, on a node with these settings.
     ///
     /// # Panics
-    /// As [`run`](Self::run).
+    /// As [`run`](Self::run), and if a setting is not valid.
     pub fn run_with<T>(self, settings: NodeBuilder, world: impl AsyncFnOnce(Node) -> T) -> T {
-        let shared = Arc::new(Shared(Mutex::new(State::new(self.seed))));
-        let world_waker = Waker::from(Arc::new(TaskWaker { shared: Arc::clone(&shared), task: WORLD }));
-        shared.0.lock().insert(|_| (None, world_waker.clone()));
-        let node = settings.on(Backing(Arc::clone(&shared)));
+        self.drive(&Shared::new(self.seed), settings, world)
+    }
+
+    /// Runs the world in these surroundings; then ends everything that is left.
+    fn drive<T>(self, shared: &Arc<Shared>, settings: NodeBuilder, world: impl AsyncFnOnce(Node) -> T) -> T {
+        let waker = Waker::from(Arc::new(TaskWaker { shared: Arc::clone(shared), task: WORLD }));
+        shared.0.lock().insert(|_| Slot { future: None, process: None, queued: true, waker: waker.clone() });
+        let node = settings
+            .on(Backing(Arc::clone(shared)))
+            .unwrap_or_else(|error| panic!("the simulation has no node: {error}"));
         let mut world = pin!(world(node));
-        let result = loop {
-            match shared.next() {
-                Some((WORLD, _)) => {
-                    if let Poll::Ready(result) = world.as_mut().poll(&mut Context::from_waker(&world_waker)) {
-                        break result;
+        // Lets everybody run who can, until the world is over.
+        let mut play = || {
+            while let Some(turn) = shared.next(self.seed) {
+                match turn {
+                    Turn::World => {
+                        if let Poll::Ready(result) = world.as_mut().poll(&mut Context::from_waker(&waker)) {
+                            return Some(result);
+                        }
                     }
+                    Turn::Task { task, mut future, waker, strike } => {
+                        let goes_on = strike.is_none_or(|blow| blow.leaves_alive());
+                        let pending = goes_on && future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending();
+                        shared.put_back(task, if pending { Ok(future) } else { Err(future) });
+                    }
+                    Turn::Nobody => {}
                 }
-                Some((task, Some((mut future, waker)))) => {
-                    let polled = future.as_mut().poll(&mut Context::from_waker(&waker));
-                    shared.put_back(task, polled.is_pending().then_some(future));
-                }
-                Some((_, None)) => {}
-                None => panic!(
-                    "the simulation is stuck: the world waits, no process can run and no timer is set; seed {}",
-                    self.seed
-                ),
+            }
+            None
+        };
+        #[cfg(feature = "sim-tokio")]
+        if self.on_tokio {
+            return on_tokio::block_on(shared, self.seed, play);
+        }
+        let result = loop {
+            if let Some(result) = play() {
+                break result;
+            }
+            if !shared.jump() {
+                stuck(self.seed);
             }
         };
         shared.end();
         result
     }
+}
+
+/// Nobody can run, and nobody ever will.
+fn stuck(seed: u64) -> ! {
+    panic!("the simulation is stuck: the world waits, no process can run and no timer is set; seed {seed}")
 }
 
 impl State {
@@ -147,14 +213,31 @@ impl State {
             now: Instant::now(),
             random: seed,
             over: false,
+            replay: None,
+            aim: None,
+            #[cfg(feature = "sim-tokio")]
+            host: None,
+            #[cfg(feature = "sim-tokio")]
+            outer: None,
         }
     }
 
+    /// The present virtual time.
+    fn now(&mut self) -> Instant {
+        #[cfg(feature = "sim-tokio")]
+        if let Some(outer) = &self.outer {
+            self.now = self.now.max(outer.now());
+        }
+        self.now
+    }
+
     /// Adds a task, ready to run.
-    fn insert(&mut self, make: impl FnOnce(usize) -> (Option<Service>, Waker)) {
+    fn insert(&mut self, make: impl FnOnce(usize) -> Slot) {
         let task = self.free.pop().unwrap_or(self.tasks.len());
-        let (future, waker) = make(task);
-        let slot = Slot { future, queued: true, waker };
+        let slot = make(task);
+        if let Some(replay) = &mut self.replay {
+            replay.woke(task);
+        }
         if task == self.tasks.len() {
             self.tasks.push(slot);
         } else {
@@ -174,44 +257,96 @@ impl State {
 }
 
 impl Shared {
-    /// Picks who runs next and takes its future out; moves the clock if nobody can run.
-    fn next(&self) -> Option<(usize, Option<(Service, Waker)>)> {
-        loop {
-            let mut state = self.0.lock();
-            if state.ready.is_empty() {
-                let ((at, _), waker) = state.sleepers.pop_first()?;
-                state.now = state.now.max(at);
-                drop(state);
-                waker.wake();
-                continue;
-            }
-            let draw = state.draw();
-            let pick = (draw % state.ready.len() as u64) as usize;
-            let task = state.ready.swap_remove(pick);
-            let slot = &mut state.tasks[task];
-            slot.queued = false;
-            let taken = slot.future.take().map(|future| (future, slot.waker.clone()));
-            return Some((task, taken));
-        }
+    fn new(seed: u64) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(State::new(seed))))
     }
 
-    fn put_back(&self, task: usize, future: Option<Service>) {
-        let mut state = self.0.lock();
-        if future.is_none() {
-            // A wake of a finished task finds no future; the number is reused only when it is in no queue.
-            state.ready.retain(|ready| *ready != task);
-            state.free.push(task);
+    /// Picks who runs next and takes its future out; `None` if nobody can run.
+    ///
+    /// # Panics
+    /// If this run is to be the same as another one and is not.
+    fn next(&self, seed: u64) -> Option<Turn> {
+        let mut guard = self.0.lock();
+        let state = &mut *guard;
+        if state.ready.is_empty() {
+            return None;
         }
-        state.tasks[task].future = future;
+        let draw = state.draw();
+        let pick = (draw % state.ready.len() as u64) as usize;
+        let task = state.ready.swap_remove(pick);
+        let now = state.now();
+        let slot = &mut state.tasks[task];
+        slot.queued = false;
+        if let Some(replay) = &mut state.replay {
+            let (who, entries) = match &slot.process {
+                Some(peer) => (Who::Process(peer.pid), peer.seat.entries()),
+                None if task == WORLD => (Who::World, 0),
+                None => (Who::Service, 0),
+            };
+            if let Err(parting) = replay.begin(who, now, entries) {
+                drop(guard);
+                panic!("{}", parting.of_seed(seed));
+            }
+        }
+        if task == WORLD {
+            return Some(Turn::World);
+        }
+        let Some(future) = slot.future.take() else { return Some(Turn::Nobody) };
+        let strike = match (&mut state.aim, &slot.process) {
+            (Some(aim), Some(peer)) => aim.blow(peer),
+            _ => None,
+        };
+        Some(Turn::Task { task, future, waker: slot.waker.clone(), strike })
+    }
+
+    /// Moves the clock to the next sleeper and wakes it; answers false if nobody sleeps.
+    fn jump(&self) -> bool {
+        let mut state = self.0.lock();
+        let Some(((at, _), waker)) = state.sleepers.pop_first() else { return false };
+        state.now = state.now.max(at);
+        drop(state);
+        waker.wake();
+        true
+    }
+
+    /// Puts the future of a task back that waits, or drops that of one that is over.
+    fn put_back(&self, task: usize, future: Result<Service, Service>) {
+        let over = match future {
+            Ok(future) => {
+                self.0.lock().tasks[task].future = Some(future);
+                return;
+            }
+            Err(over) => over,
+        };
+        // Its destructor may be user code, and a process that is not over yet ends here.
+        drop(over);
+        let mut state = self.0.lock();
+        // A wake of a finished task finds no future; the number is reused only when it is in no queue.
+        state.ready.retain(|ready| *ready != task);
+        state.free.push(task);
+        let process = state.tasks[task].process.take();
+        drop(state);
+        drop(process);
     }
 
     fn wake(&self, task: usize) {
         let mut state = self.0.lock();
-        if state.over || state.tasks.get(task).is_none_or(|slot| slot.queued) {
+        if state.over {
+            return;
+        }
+        if let Some(replay) = &mut state.replay {
+            replay.woke(task);
+        }
+        if state.tasks.get(task).is_none_or(|slot| slot.queued) {
             return;
         }
         state.tasks[task].queued = true;
         state.ready.push(task);
+        #[cfg(feature = "sim-tokio")]
+        if let Some(host) = state.host.clone() {
+            drop(state);
+            host.wake();
+        }
     }
 
     /// Drops everything that is left; each process runs its exit protocol in its `Drop`.
@@ -225,97 +360,6 @@ impl Shared {
                 return;
             }
             drop((tasks, sleepers));
-        }
-    }
-}
-
-impl Clock for Backing {
-    fn now(&self) -> Instant {
-        self.0.0.lock().now
-    }
-}
-
-impl Backend for Backing {
-    fn spawn(&self, task: Task) {
-        self.spawn_service(Box::pin(task));
-    }
-
-    fn spawn_service(&self, service: Service) {
-        let mut state = self.0.0.lock();
-        if state.over {
-            drop(state);
-            drop(service);
-            return;
-        }
-        let shared = Arc::clone(&self.0);
-        state.insert(|task| (Some(service), Waker::from(Arc::new(TaskWaker { shared, task }))));
-    }
-
-    fn sleep_until(&self, at: Instant) -> Service {
-        Box::pin(Sleep { shared: Arc::clone(&self.0), at, key: None })
-    }
-
-    fn random(&self) -> u64 {
-        self.0.0.lock().draw()
-    }
-
-    fn spawn_thread(&self, _: String, body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
-        drop(body);
-        let why = "a simulation has no threads: spawn an ordinary process in it, or use a node on tokio";
-        Err(io::Error::new(io::ErrorKind::Unsupported, why))
-    }
-
-    fn assert_may_block(&self) {
-        panic!("a simulation has one thread, and a blocking call would stop it for good: await the call instead");
-    }
-}
-
-impl Wake for TaskWaker {
-    fn wake(self: Arc<Self>) {
-        self.shared.wake(self.task);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.shared.wake(self.task);
-    }
-}
-
-/// A wait for virtual time.
-struct Sleep {
-    shared: Arc<Shared>,
-    at: Instant,
-    key: Option<(Instant, u64)>,
-}
-
-impl Future for Sleep {
-    type Output = ();
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
-        let this = &mut *self;
-        let mut state = this.shared.0.lock();
-        if state.now >= this.at {
-            return Poll::Ready(());
-        }
-        let key = match this.key {
-            Some(key) => key,
-            None => {
-                state.sleeps += 1;
-                (this.at, state.sleeps)
-            }
-        };
-        this.key = Some(key);
-        let replaced = state.sleepers.insert(key, cx.waker().clone());
-        drop(state);
-        drop(replaced);
-        Poll::Pending
-    }
-}
-
-impl Drop for Sleep {
-    fn drop(&mut self) {
-        if let Some(key) = self.key {
-            let waker = self.shared.0.lock().sleepers.remove(&key);
-            drop(waker);
         }
     }
 }

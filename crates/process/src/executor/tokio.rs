@@ -10,7 +10,7 @@ use super::{Backend, Service};
 use crate::task::Task;
 use freeboard_signal::Clock;
 use std::hash::{BuildHasher, RandomState};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 use tokio::runtime::Handle;
 
 /// Runs processes on a tokio runtime, multi-threaded or not. Its time driver must be enabled.
@@ -50,12 +50,17 @@ impl Clock for Tokio {
     fn coarse(&self) -> Instant {
         self.ticks.read()
     }
+
+    #[cfg(target_os = "linux")]
+    fn lag(&self) -> Duration {
+        self.ticks.lag
+    }
 }
 
 /// The kernel's coarse clock, as instants.
 #[cfg(target_os = "linux")]
 mod ticks {
-    use rustix::time::{ClockId, clock_gettime};
+    use rustix::time::{ClockId, clock_getres, clock_gettime};
     use std::time::{Duration, Instant};
 
     /// One moment, read from both clocks. The coarse clock stands at the exact one's last tick, so a difference to this is
@@ -64,6 +69,8 @@ mod ticks {
     pub(super) struct Ticks {
         at: Instant,
         since_boot: Duration,
+        /// How long a tick is, and what passed between the two readings.
+        pub(super) lag: Duration,
     }
 
     impl Ticks {
@@ -71,7 +78,9 @@ mod ticks {
         pub(super) fn new() -> Self {
             // In this order: what passes between the two readings adds to the lag, and never puts a reading ahead.
             let at = Instant::now();
-            Self { at, since_boot: read(ClockId::Monotonic) }
+            let since_boot = read(ClockId::Monotonic);
+            let tick = clock_getres(ClockId::MonotonicCoarse).try_into().unwrap_or_default();
+            Self { at, since_boot, lag: at.elapsed().saturating_add(tick) }
         }
 
         pub(super) fn read(&self) -> Instant {

@@ -107,8 +107,8 @@ fn an_address_is_good_before_the_start_across_restarts_and_says_when_it_is_over(
         settle(&node).await;
         assert_eq!(seen.take(), [1, 3]);
         drop(launcher);
-        assert!(matches!(addr.ended(), Some(ExitReason::NoProc)));
-        assert!(matches!(addr.send(4).unwrap_err().why, Refused::Closed(ExitReason::NoProc)));
+        assert!(matches!(addr.ended(), Some(ExitReason::Normal)));
+        assert!(matches!(addr.send(4).unwrap_err().why, Refused::Closed(ExitReason::Normal)));
     });
 }
 

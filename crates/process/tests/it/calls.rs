@@ -102,7 +102,7 @@ fn a_failed_call_says_why() {
         // Nobody will any more.
         let addr = launcher.addr();
         drop(launcher);
-        assert_eq!(why(&addr.call(|reply| reply).await), "exited: no such process");
+        assert_eq!(why(&addr.call(|reply| reply).await), "exited: normal");
     });
 }
 
@@ -357,7 +357,7 @@ fn requests_can_be_sent_now_and_awaited_later_in_any_order() {
     seeds(async |node| {
         let server = node.spawn(async |mut cx: Context<(u32, Reply<u32>)>| {
             let mut kept = Vec::new();
-            for _ in 0..4 {
+            for _ in 0..3 {
                 kept.push(cx.recv_message().await);
             }
             for (n, reply) in kept.into_iter().rev() {
@@ -367,6 +367,7 @@ fn requests_can_be_sent_now_and_awaited_later_in_any_order() {
             Ok(())
         });
         let mut pending: Vec<_> = (0..4).map(|n| server.request(|reply| (n, reply))).collect();
+        // One that is dropped is not served (DEV-03).
         drop(pending.pop());
         let mut squares = Vec::new();
         for request in pending {

@@ -2,8 +2,8 @@
 
 use crate::panics::warnings;
 use crate::support::{Journal, Notes, SEEDS, ended, idler, inside, oops, seeds, settle, step_aside, threads, why};
-use freeboard_process::{Addr, Context, Ended, Event, ExitReason, Node, Reply};
-use std::time::Duration;
+use freeboard_process::{Actor, Addr, Context, Ended, Event, ExitReason, InitError, Node, Reply, run_actor};
+use std::{future::Future, time::Duration};
 
 /// Something that makes a process end.
 type Blow = fn(&Addr<Order>);
@@ -26,6 +26,9 @@ async fn victim(mut cx: Context<Order>) -> Ended {
     }
 }
 
+/// What a process died of that relied on one that was not there.
+const ABSENT: &str = "error: a process it relied on does not exist";
+
 const DEATHS: [(&str, Blow); 9] = [
     ("normal", |v| v.cast(Order::Return(Ok(())))),
     ("shutdown", |v| v.cast(Order::Return(Err(ExitReason::Shutdown)))),
@@ -35,7 +38,7 @@ const DEATHS: [(&str, Blow); 9] = [
     ("killed", |v| v.kill()),
     ("shutdown", |v| v.exit(ExitReason::Shutdown)),
     ("error: from outside", |v| v.exit(oops("from outside"))),
-    ("no such process", |v| v.exit(ExitReason::NoProc)),
+    (ABSENT, |v| v.exit(ExitReason::NoProc)),
 ];
 
 /// Every kind of observer: a monitor, a link of one that traps, a link of one that does not, and a caller.
@@ -297,5 +300,107 @@ fn killed_as_a_reason_is_no_kill() {
         assert_eq!(ended(&node, &trapper).await.to_string(), "error: trapped");
         let candid = node.spawn(async |_cx: Context<()>| Err(ExitReason::Killed));
         assert!(matches!(ended(&node, &candid).await, ExitReason::Killed));
+    });
+}
+
+/// An observer's answer as the cause of an end, in every way in which a process comes by its reason.
+// OTP: A7, A1
+#[test]
+fn nobody_dies_of_an_observers_answer() {
+    let gone = "error: the connection to a process it relied on is lost";
+    let ways: [(&str, Blow); 4] = [
+        (ABSENT, |v| v.cast(Order::Return(Err(ExitReason::NoProc)))),
+        (gone, |v| v.cast(Order::Return(Err(ExitReason::NoConnection)))),
+        (ABSENT, |v| v.exit(ExitReason::NoProc)),
+        (gone, |v| v.exit(ExitReason::NoConnection)),
+    ];
+    seeds(async |node| {
+        for (reason, blow) in ways {
+            let seen = Journal::new();
+            let victim = observers(&node, blow, &seen).await;
+            let seen = seen.take();
+            assert!(seen.len() >= 4 && seen.iter().all(|(_, heard)| heard.contains(reason)), "{reason}: {seen:?}");
+            // The observers' own answer is told apart from it.
+            let late = inside(&node, async move |mut cx: Context<()>| {
+                let monitor = cx.monitor(&victim);
+                cx.recv_down(monitor).await.reason
+            });
+            assert!(matches!(late.await, ExitReason::NoProc));
+        }
+    });
+}
+
+/// Ends by a handler's `?`, and notes what its `terminate` is told.
+struct Relies(Journal<String>);
+
+impl Actor for Relies {
+    type Msg = ();
+    type Args = Journal<String>;
+
+    async fn init(journal: Journal<String>, _: &mut Context<()>) -> Result<Self, InitError> {
+        Ok(Self(journal))
+    }
+
+    async fn handle(&mut self, (): (), _: &mut Context<()>) -> Ended {
+        Err(ExitReason::NoProc)
+    }
+
+    async fn terminate(&mut self, reason: &ExitReason, _: &mut Context<()>) {
+        self.0.note(reason.to_string());
+    }
+}
+
+// OTP: A7, F27
+#[test]
+fn terminate_is_told_the_cause_that_the_others_hear() {
+    seeds(async |node| {
+        let told = Journal::new();
+        let args = told.clone();
+        let actor = node.spawn(|cx| run_actor::<Relies>(|| args, cx));
+        actor.cast(());
+        assert_eq!(ended(&node, &actor).await.to_string(), ABSENT);
+        assert_eq!(told.take(), [ABSENT]);
+    });
+}
+
+/// A reason whose destructor looks at its own process.
+struct Nosy(Addr<()>, Journal<usize>);
+
+impl std::fmt::Debug for Nosy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Nosy")
+    }
+}
+
+impl std::fmt::Display for Nosy {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("nosy")
+    }
+}
+
+impl std::error::Error for Nosy {}
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        self.1.note(self.0.ties().links);
+    }
+}
+
+/// Were it dropped under the lock of its process, this would not return.
+#[test]
+fn a_reason_that_comes_second_is_dropped_outside_of_every_lock() {
+    seeds(async |node| {
+        let seen = Journal::new();
+        let mine = seen.clone();
+        let victim = node.spawn(async move |mut cx: Context<()>| {
+            cx.node().kill(cx.pid());
+            // The kill is applied here, and this body returns all the same.
+            let nothing = std::pin::pin!(cx.recv()).poll(&mut std::task::Context::from_waker(std::task::Waker::noop()));
+            assert!(nothing.is_pending());
+            let me = cx.addr();
+            Err(Nosy(me, mine).into())
+        });
+        settle(&node).await;
+        assert_eq!((victim.ended().unwrap().to_string(), seen.take()), ("killed".to_owned(), vec![0]));
     });
 }

@@ -167,7 +167,7 @@ fn only_a_normal_end_leaves_a_linked_process_alone() {
             settle(&node).await;
             assert_eq!(second.ended().is_none(), survives, "{reason}");
             if !survives {
-                assert_eq!(second.ended().unwrap().to_string(), reason.to_string());
+                assert_eq!(second.ended().unwrap().to_string(), reason.into_cause().to_string());
             }
         }
     });
@@ -275,6 +275,57 @@ fn an_exit_that_is_queued_already_outlives_the_unlink_and_can_be_taken() {
 
 // OTP: B11
 #[test]
+fn unlink_with_flush_takes_one_exit_out_wherever_it_waits() {
+    for looked_at in [false, true] {
+        seeds(async move |node| {
+            let (victim, other) = (mortal(&node), mortal(&node));
+            let (target, stranger) = (victim.clone(), other.clone());
+            let seen = inside(&node, async move |mut cx: Context<&'static str>| {
+                cx.trap_exit(true);
+                cx.link(&target);
+                cx.link(&stranger);
+                let monitors = [cx.monitor(&target), cx.monitor(&stranger)];
+                // An address names nobody once its process is gone, so the flush goes by identity.
+                let pid = target.pid().expect("it lives");
+                target.cast(oops("gone"));
+                stranger.cast(oops("gone too"));
+                if looked_at {
+                    for monitor in monitors {
+                        cx.recv_down(monitor).await;
+                    }
+                } else {
+                    cx.sleep(Duration::from_millis(1)).await;
+                }
+                let first = cx.unlink_flush(&pid);
+                let again = cx.unlink_flush(&pid);
+                let exit = cx.recv_event_where(|event| matches!(event, Event::Exit(_))).after(Duration::ZERO).await;
+                let rest = cx.recv_event_where(|event| matches!(event, Event::Exit(_))).after(Duration::ZERO).await;
+                (first, again, exit.map(|event| words(&event)), rest.is_none())
+            })
+            .await;
+            assert_eq!(seen, (false, false, Some("EXIT error: gone too".to_owned()), true), "looked at: {looked_at}");
+        });
+    }
+}
+
+// OTP: B11
+#[test]
+fn unlink_with_flush_says_whether_the_link_was_in_force() {
+    seeds(async |node| {
+        let victim = mortal(&node);
+        let target = victim.clone();
+        let seen = inside(&node, async move |mut cx: Context<()>| {
+            let never = cx.unlink_flush(&target);
+            cx.link(&target);
+            (never, cx.unlink_flush(&target), cx.unlink_flush(&target))
+        })
+        .await;
+        assert_eq!(seen, (false, true, false));
+    });
+}
+
+// OTP: B11
+#[test]
 fn after_unlink_no_exit_arrives_whenever_the_other_end_dies() {
     seeds(async |node| {
         let victim = mortal(&node);
@@ -306,7 +357,7 @@ fn linking_to_the_dead_is_an_exit_signal() {
             cx.link(&target);
             std::future::pending().await
         });
-        assert!(matches!(ended(&node, &plain).await, ExitReason::NoProc));
+        assert_eq!(ended(&node, &plain).await.to_string(), "error: a process it relied on does not exist");
         let seen = Journal::new();
         let one = tied(&node, &seen);
         for _ in 0..2 {

@@ -1,8 +1,8 @@
 //! What one sender sends to one receiver arrives in that order, whatever it is.
 
 use crate::support::{Journal, inside, oops, recorder, seeds, settle, step_aside, threads, words};
-use freeboard_process::{Addr, Context, Event, Node, Reply};
-use std::time::Duration;
+use freeboard_process::{Addr, Alias, Context, Event, ExitReason, Node, Pid, Reply};
+use std::{collections::BTreeMap, time::Duration};
 
 /// A sender and its number, or the question for all that came.
 type Numbered = Result<(usize, usize), Reply<Vec<Vec<usize>>>>;
@@ -226,6 +226,53 @@ fn a_chain_of_deaths_keeps_each_pair_in_order_on_real_threads() {
     });
 }
 
+// OTP: D4, D3
+#[test]
+fn address_name_and_alias_are_one_way_and_the_notice_comes_last() {
+    const ROUNDS: usize = 40;
+    async fn talk(node: &Node) -> Vec<String> {
+        inside(node, async |mut cx: Context<usize>| {
+            cx.node().register("listener", &cx.addr()).unwrap();
+            let (addr, alias) = (cx.addr(), cx.alias());
+            let name = cx.node().named("listener");
+            let (talker, monitor) = cx.spawn_monitor(async move |_cx: Context<()>| {
+                for n in 0..ROUNDS {
+                    match n % 3 {
+                        0 => addr.send(n).unwrap(),
+                        1 => name.send(n).unwrap(),
+                        _ => alias.send(n).unwrap(),
+                    }
+                    if n % 7 == 5 {
+                        step_aside().await;
+                    }
+                }
+                Err(oops("over"))
+            });
+            let mut heard = Vec::new();
+            loop {
+                match cx.recv().await {
+                    Event::Message(n) => heard.push(n.to_string()),
+                    Event::Down(down) if down.monitor == monitor => {
+                        heard.push(down.reason.to_string());
+                        break;
+                    }
+                    other => heard.push(format!("{other:?}")),
+                }
+            }
+            assert!(talker.pid().is_none() && cx.recv().after(Duration::ZERO).await.is_none());
+            heard
+        })
+        .await
+    }
+    let expected: Vec<String> = (0..ROUNDS).map(|n| n.to_string()).chain(["error: over".to_owned()]).collect();
+    seeds(async |node| assert_eq!(talk(&node).await, expected));
+    threads(async |node| {
+        for _ in 0..100 {
+            assert_eq!(talk(&node).await, expected);
+        }
+    });
+}
+
 // OTP: D11
 #[test]
 fn sending_never_waits_for_the_receiver() {
@@ -238,4 +285,132 @@ fn sending_never_waits_for_the_receiver() {
         slow.kill();
         settle(&node).await;
     });
+}
+
+/// The n-th message of a sender, as it is or as a request.
+enum Nth {
+    Plain(usize, usize),
+    Asked(usize, usize, #[expect(dead_code, reason = "its drop answers")] Reply<()>),
+}
+
+/// The name of whom all send to.
+const SINK: &str = "sink";
+
+/// Sends the n-th entry of this sender in one of the ways there are, each time in another one.
+fn send_nth(cx: &mut Context<()>, to: &Addr<Nth>, aliases: &[Alias<Nth>; 2], sender: usize, n: usize) {
+    let pid = to.pid().unwrap();
+    let numbered = || ExitReason::ShutdownWith(n.to_string().into());
+    match (n + sender) % 11 {
+        0 => to.send(Nth::Plain(sender, n)).unwrap(),
+        1 => to.downgrade().cast(Nth::Plain(sender, n)),
+        2 => aliases[0].cast(Nth::Plain(sender, n)),
+        // Its sender does not ask for it to go ahead.
+        3 => aliases[1].send(Nth::Plain(sender, n)).unwrap(),
+        4 => to.try_reserve().unwrap().send(Nth::Plain(sender, n)).unwrap(),
+        5 => {
+            // Somebody waits for it, or it would be given up and not received (deviation DEV-03).
+            let asked = to.request(|reply| Nth::Asked(sender, n, reply));
+            cx.node().spawn(async move |_cx: Context<()>| {
+                let _no_reply = asked.await;
+                Ok(())
+            });
+        }
+        6 => cx.exit(&pid, numbered()),
+        7 => cx.exit(to, numbered()),
+        8 => aliases[n % 2].exit(numbered()),
+        9 => cx.node().named(SINK).cast(Nth::Plain(sender, n)),
+        _ => cx.node().exit(pid, numbered()),
+    }
+}
+
+/// `senders` children send `each` entries in every way there is; answers, by sender, the numbers that their parent received,
+/// and `each` once more for the notice of the end.
+async fn in_every_way(node: &Node, senders: usize, each: usize) -> Vec<Vec<usize>> {
+    inside(node, async move |mut cx: Context<Nth>| {
+        cx.trap_exit(true);
+        cx.node().register(SINK, &cx.addr()).unwrap();
+        let aliases = [cx.alias(), cx.priority_alias()];
+        let (mut by_pid, mut seen) = (BTreeMap::<Pid, usize>::new(), vec![Vec::new(); senders]);
+        for sender in 0..senders {
+            let (to, aliases) = (cx.addr(), aliases.clone());
+            let (child, _monitor) = cx.spawn_monitor(async move |mut cx: Context<()>| {
+                for n in 0..each {
+                    send_nth(&mut cx, &to, &aliases, sender, n);
+                    if n % 7 == sender {
+                        step_aside().await;
+                    }
+                }
+                Ok(())
+            });
+            by_pid.insert(child.pid().unwrap(), sender);
+        }
+        let mut ended = 0;
+        while ended < senders {
+            match cx.recv().await {
+                Event::Message(Nth::Plain(sender, n) | Nth::Asked(sender, n, _)) => seen[sender].push(n),
+                Event::Exit(exit) => match exit.reason {
+                    ExitReason::ShutdownWith(n) => seen[by_pid[&exit.from]].push(n.parse().unwrap()),
+                    other => panic!("{other}"),
+                },
+                Event::Down(down) => {
+                    ended += 1;
+                    seen[by_pid[&down.pid]].push(each);
+                }
+                other => panic!("not sent: {:?}", words_of(&other)),
+            }
+        }
+        seen
+    })
+    .await
+}
+
+fn words_of(event: &Event<Nth>) -> &'static str {
+    match event {
+        Event::Downs(_) => "notices at once",
+        _ => "something else",
+    }
+}
+
+// OTP: D1, D2, D4
+#[test]
+fn every_way_to_address_a_process_keeps_the_order_of_each_sender_and_its_end_comes_last() {
+    let expected: Vec<usize> = (0..=60).collect();
+    seeds(async |node| {
+        let seen = in_every_way(&node, 6, 60).await;
+        assert!(seen.iter().all(|seen| *seen == expected), "{seen:?}");
+    });
+    let expected: Vec<usize> = (0..=5_000).collect();
+    threads(async |node| {
+        let seen = in_every_way(&node, 4, 5_000).await;
+        assert!(seen.iter().all(|seen| *seen == expected));
+    });
+}
+
+// OTP: D5
+#[test]
+fn between_two_senders_the_seed_decides_even_if_one_has_caused_the_other() {
+    let orders = Journal::new();
+    seeds(async |node| {
+        let heard = inside(&node, async |mut cx: Context<&'static str>| {
+            let (to, also_to) = (cx.addr(), cx.addr());
+            let third = cx.node().spawn(async move |mut cx: Context<()>| {
+                cx.recv_message().await;
+                to.cast("effect");
+                Ok(())
+            });
+            cx.node().spawn(async move |_cx: Context<()>| {
+                third.cast(());
+                step_aside().await;
+                also_to.cast("cause");
+                Ok(())
+            });
+            [cx.recv_message().await, cx.recv_message().await]
+        })
+        .await;
+        orders.note(heard);
+    });
+    let orders = orders.take();
+    for order in [["cause", "effect"], ["effect", "cause"]] {
+        assert!(orders.contains(&order), "{order:?} comes about");
+    }
 }

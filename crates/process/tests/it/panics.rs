@@ -1,6 +1,7 @@
 //! User code that panics where the runtime runs it: destructors, payloads, `Display`; nobody else may be harmed.
 
 use crate::support::{Again, Journal, Notes, ended, inside, oops, pause, seeds, settle, step_aside};
+use freeboard_process::sync::Mutex;
 use freeboard_process::{Addr, Birth, Context, ExitReason, Launch, Launcher, Node, Reply, Sim};
 use std::{cell::Cell, error::Error, fmt, sync::Arc, sync::OnceLock, time::Duration};
 use tracing::{Event, Level, Metadata, Subscriber, span};
@@ -8,6 +9,22 @@ use tracing::{Event, Level, Metadata, Subscriber, span};
 thread_local! {
     /// Warnings on this thread, while somebody counts them.
     static WARNINGS: Cell<Option<usize>> = const { Cell::new(None) };
+}
+
+/// Who is told, in words, of every poll that a watchdog finds too long.
+static STALLS: Mutex<Vec<crossbeam_channel::Sender<String>>> = Mutex::new(Vec::new());
+
+/// From now on, what the watchdogs of the program report, in words.
+pub(crate) fn stalls() -> crossbeam_channel::Receiver<String> {
+    install();
+    let (send, reports) = crossbeam_channel::unbounded();
+    STALLS.lock().push(send);
+    reports
+}
+
+fn install() {
+    static INSTALLED: OnceLock<()> = OnceLock::new();
+    INSTALLED.get_or_init(|| tracing::subscriber::set_global_default(Counting).unwrap());
 }
 
 /// Counts the warnings of its own thread, and formats their fields as a real subscriber does.
@@ -18,8 +35,7 @@ struct Counting;
 /// The subscriber is the program's, not the thread's: tracing asks one subscriber alone from whichever thread meets a
 /// call site first, so a thread's own would now and then not be asked.
 pub(crate) fn warnings(work: impl FnOnce()) -> usize {
-    static INSTALLED: OnceLock<()> = OnceLock::new();
-    INSTALLED.get_or_init(|| tracing::subscriber::set_global_default(Counting).unwrap());
+    install();
     WARNINGS.set(Some(0));
     work();
     WARNINGS.take().unwrap()
@@ -39,12 +55,20 @@ impl Subscriber for Counting {
     fn record_follows_from(&self, _: &span::Id, _: &span::Id) {}
 
     fn event(&self, event: &Event<'_>) {
-        if let Some(count) = WARNINGS.get() {
-            WARNINGS.set(Some(count + 1));
+        let text = || {
             let mut text = String::new();
             event.record(&mut |field: &tracing::field::Field, value: &dyn fmt::Debug| {
                 text.push_str(&format!("{field}={value:?} "));
             });
+            text
+        };
+        if let Some(count) = WARNINGS.get() {
+            WARNINGS.set(Some(count + 1));
+            drop(text());
+        }
+        if event.metadata().target() == "freeboard_process::watchdog" {
+            let report = text();
+            STALLS.lock().retain(|told| told.send(report.clone()).is_ok());
         }
     }
 
@@ -164,6 +188,58 @@ fn a_timer_whose_message_panics_in_drop_does_not_stop_the_exit_protocol() {
             Ok(())
         });
         assert_eq!(aftermath(&node, victim, |v| v.kill()).await, both("killed"));
+    });
+}
+
+// OTP: A1, A14
+#[test]
+fn timers_of_every_kind_whose_messages_panic_in_drop_end_with_their_process() {
+    Sim::seed(1).run(async |node: Node| {
+        let dropped = Journal::new();
+        let notes = dropped.clone();
+        let victim = node.spawn(async move |mut cx: Context<(Bomb, Notes<u32>)>| {
+            for (number, after) in [(1, 10), (2, 60_000)] {
+                cx.set_timer(number, Duration::from_millis(after), (Bomb, Notes(notes.clone(), number as u32)));
+            }
+            let held = (Bomb, Notes(notes.clone(), 3));
+            cx.send_interval(Duration::from_millis(10), move || {
+                let _held = &held;
+                panic!("nobody receives it")
+            });
+            // One message and one tick are due and wait.
+            cx.sleep(Duration::from_millis(20)).await;
+            std::future::pending().await
+        });
+        pause(&node, Duration::from_millis(15)).await;
+        assert_eq!(aftermath(&node, victim, |v| v.kill()).await, both("killed"));
+        let mut seen = dropped.take();
+        seen.sort_unstable();
+        assert_eq!(seen, [1, 2, 3]);
+    });
+}
+
+// OTP: F21
+#[test]
+fn a_message_that_panics_in_drop_when_it_is_taken_back_harms_not_even_its_process() {
+    Sim::seed(1).run(async |node: Node| {
+        let left = inside(&node, async |mut cx: Context<Option<Bomb>>| {
+            let soon = Duration::from_millis(10);
+            let timer = cx.send_after(soon, Some(Bomb));
+            let mut left = vec![cx.cancel(timer)];
+            for key in ["early", "queued", "left"] {
+                cx.set_timer(key, soon, Some(Bomb));
+            }
+            left.push(cx.cancel_timer("early"));
+            assert!(cx.recv_where(Option::is_none).after(2 * soon).await.is_none());
+            left.push(cx.cancel_timer("left"));
+            cx.set_timer("late", soon, Some(Bomb));
+            cx.sleep(2 * soon).await;
+            left.extend([cx.cancel_timer("late"), cx.cancel_timer("queued")]);
+            left
+        })
+        .await;
+        let (soon, now) = (Some(Duration::from_millis(10)), Some(Duration::ZERO));
+        assert_eq!(left, [soon, soon, now, now, now]);
     });
 }
 
@@ -365,7 +441,7 @@ fn a_seat_that_comes_back_survives_messages_that_panic_in_drop() {
             assert_eq!(addr.pid(), None);
         }
         drop(launcher);
-        assert!(matches!(addr.ended(), Some(ExitReason::NoProc)));
+        assert!(matches!(addr.ended(), Some(ExitReason::Killed)));
         let after = node.spawn(async |_cx: Context<()>| Ok(()));
         assert!(matches!(ended(&node, &after).await, ExitReason::Normal));
     });

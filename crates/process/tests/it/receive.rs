@@ -1,7 +1,7 @@
 //! Receiving through a context: order, selection, what it costs, and what signals do meanwhile.
 
 use crate::support::{Journal, Letter, Notes, ended, idler, inside, oops, seeds, settle, step_aside, threads, words};
-use freeboard_process::{Addr, Context, Event, ExitReason, MESSAGES_PER_TURN, Node, Reply, Sim, tag_named};
+use freeboard_process::{Addr, Context, Event, ExitReason, MESSAGES_PER_ROUND, Node, Reply, Sim, tag_named};
 use std::{pin::pin, task::Poll, time::Duration};
 
 const JUNK: u32 = 0;
@@ -317,7 +317,9 @@ fn a_busy_receiver_gives_way_to_others() {
                 counts.note(());
             }
         });
-        let total = 20 * MESSAGES_PER_TURN as usize;
+        // In virtual time a turn lasts no time: it ends after sixteen rounds.
+        let turn = 16 * MESSAGES_PER_ROUND as usize;
+        let total = 20 * turn;
         for _ in 0..total {
             greedy.cast(());
         }
@@ -325,11 +327,34 @@ fn a_busy_receiver_gives_way_to_others() {
         while last < total {
             step_aside().await;
             let now = seen.len();
-            assert!(now - last <= MESSAGES_PER_TURN as usize * 16, "{now} after {last}");
+            assert!(now - last <= turn * 16, "{now} after {last}");
             last = now;
         }
         greedy.kill();
         settle(&node).await;
+    });
+}
+
+// OTP: D10
+#[test]
+fn a_busy_receiver_looks_at_its_signals_after_each_round() {
+    Sim::seed(1).run(async |node: Node| {
+        let seen = Journal::new();
+        let counts = seen.clone();
+        let greedy = node.spawn(async move |mut cx: Context<()>| {
+            let me = cx.addr();
+            loop {
+                cx.recv_message().await;
+                counts.note(());
+                // A signal that comes in the middle of a turn.
+                me.kill();
+            }
+        });
+        for _ in 0..4 * MESSAGES_PER_ROUND {
+            greedy.cast(());
+        }
+        assert!(matches!(ended(&node, &greedy).await, ExitReason::Killed));
+        assert!(seen.len() <= MESSAGES_PER_ROUND.into(), "{} after the kill", seen.len());
     });
 }
 

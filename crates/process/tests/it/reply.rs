@@ -107,7 +107,7 @@ fn a_reply_that_is_dropped_outside_of_any_process_says_no_reply() {
     }
 }
 
-/// DEV-17 is planned: today every reply that was handed on stays good after its server's death.
+/// DEV-17: a reply that was handed on stays good after its server's death, unless the call is bound.
 // OTP: F13
 #[test]
 fn a_reply_that_was_handed_on_stays_good() {
@@ -187,5 +187,110 @@ fn is_abandoned_tells_whether_anybody_still_waits() {
         })
         .await;
         assert_eq!(seen, (false, true));
+    });
+}
+
+// OTP: F16, D6
+#[test]
+fn a_bound_call_ends_with_the_server_that_was_asked_whoever_holds_the_reply() {
+    seeds(async |node| {
+        let answers = Journal::new();
+        for bound in [false, true] {
+            let abandoned = answers.clone();
+            let helper = node.spawn(async move |mut cx: Context<Reply<u32>>| {
+                let mut reply = cx.recv_message().await;
+                if bound {
+                    reply.abandoned().await;
+                    abandoned.note(format!("abandoned: {}", reply.is_abandoned()));
+                }
+                reply.send(5);
+                Ok(())
+            });
+            let server = node.spawn(async move |mut cx: Context<Reply<u32>>| {
+                helper.cast(cx.recv_message().await);
+                cx.sleep(Duration::from_millis(10)).await;
+                Err(oops("gone"))
+            });
+            let call = server.call(|reply| reply).forever();
+            let call = if bound { call.bound() } else { call };
+            answers.note(why(&call.await));
+            settle(&node).await;
+        }
+        let mut answers = answers.take();
+        answers.sort();
+        assert_eq!(answers, ["abandoned: true", "answered", "exited: error: gone"]);
+    });
+}
+
+// OTP: F16, F9
+#[test]
+fn a_bound_call_is_answered_like_any_other_and_fails_like_any_other() {
+    seeds(async |node| {
+        let server = node.spawn(async |mut cx: Context<(u32, Reply<u32>)>| {
+            loop {
+                let (n, reply) = cx.recv_message().await;
+                match n {
+                    0 => return Err(oops("zero")),
+                    n => reply.send(n),
+                }
+            }
+        });
+        // Many, so that those that are over are forgotten meanwhile.
+        for n in 1..100 {
+            assert_eq!(server.call(|reply| (n, reply)).bound().await.unwrap(), n);
+        }
+        assert_eq!(why(&server.call(|reply| (0, reply)).bound().await), "exited: error: zero");
+        assert_eq!(why(&server.call(|reply| (1, reply)).bound().await), "exited: error: zero");
+    });
+}
+
+// OTP: F16
+#[test]
+fn a_bond_is_made_with_the_first_incarnation_of_a_seat_that_was_not_started() {
+    seeds(async |node| {
+        let answers = Journal::new();
+        let kept = Journal::new();
+        let keeps = kept.clone();
+        let launcher = freeboard_process::Launcher::<Reply<u32>>::new(move |mut cx| {
+            let keeps = keeps.clone();
+            Box::pin(async move {
+                keeps.note(cx.recv_message().await);
+                cx.sleep(Duration::from_millis(5)).await;
+                Err(oops("first"))
+            })
+        });
+        let (to, journal) = (launcher.addr(), answers.clone());
+        node.spawn(async move |_cx: Context<()>| {
+            journal.note(why(&to.call(|reply| reply).forever().bound().await));
+            Ok(())
+        });
+        settle(&node).await;
+        crate::support::incarnate(&node, &launcher);
+        crate::support::pause(&node, Duration::from_secs(1)).await;
+        assert_eq!(answers.take(), ["exited: error: first"]);
+        assert_eq!(kept.len(), 1);
+    });
+}
+
+// OTP: F10
+#[test]
+fn whoever_waits_for_the_caller_to_give_up_is_woken_when_it_does() {
+    seeds(async |node| {
+        let start = node.now();
+        let noted = Journal::new();
+        let journal = noted.clone();
+        let server = node.spawn(async move |mut cx: Context<Reply<u32>>| {
+            loop {
+                let mut reply = cx.recv_message().await;
+                reply.abandoned().await;
+                journal.note(cx.now() - start);
+            }
+        });
+        drop(server.call(|reply| reply).within(Duration::from_millis(20)).await);
+        let dropped = server.request(|reply| reply);
+        settle(&node).await;
+        drop(dropped);
+        settle(&node).await;
+        assert_eq!(noted.take(), [20, 21].map(Duration::from_millis));
     });
 }

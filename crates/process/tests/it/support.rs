@@ -5,8 +5,8 @@
 
 use freeboard_process::sync::Mutex;
 use freeboard_process::{
-    Addr, Birth, CallError, Context, Event, ExitReason, Launch, Launcher, Message, Node, Pid, Reply, Sim, StartError,
-    Supervision, Tag,
+    Addr, Birth, CallError, Context, Event, ExitReason, Launch, Launcher, Message, Node, Pending, Pid, Reply, Sim,
+    StartError, Supervision, Tag,
 };
 use std::{
     error::Error,
@@ -93,8 +93,8 @@ impl Message for Letter {
     }
 }
 
-/// Says which seed failed.
-struct Culprit(u64);
+/// Says which seed failed, if it is dropped by a panic.
+pub(crate) struct Culprit(pub(crate) u64);
 
 impl Drop for Culprit {
     fn drop(&mut self) {
@@ -190,6 +190,16 @@ where
     });
     let reason = ended(node, &process).await;
     out.take().pop().unwrap_or_else(|| panic!("the process ended without a result: {reason}"))
+}
+
+/// A call under way, and the reply it waits for.
+pub(crate) async fn asked(node: &Node) -> (Pending<()>, Reply<()>) {
+    let (send, reply) = tokio::sync::oneshot::channel();
+    let desk = node.spawn(async move |mut cx: Context<Reply<()>>| {
+        drop(send.send(cx.recv_message().await));
+        Ok(())
+    });
+    (desk.request(|reply| reply), reply.await.unwrap())
 }
 
 /// A process that waits until it is ended from outside.

@@ -46,7 +46,7 @@ fn a_trapper_gets_every_exit_as_a_message_normal_ones_too() {
             settle(&node).await;
             end(&node, &linked, reason.clone()).await;
             settle(&node).await;
-            assert_eq!(seen.take(), [format!("EXIT {reason}")]);
+            assert_eq!(seen.take(), [format!("EXIT {}", reason.into_cause())]);
         }
         assert!(trapper.ended().is_none());
     });
@@ -65,7 +65,7 @@ fn an_explicit_exit_obeys_the_same_rules() {
             settle(&node).await;
             assert_eq!(seen.take(), [format!("EXIT {reason}")]);
             assert!(trapper.ended().is_none());
-            let expected = (!matches!(reason, ExitReason::Normal)).then(|| reason.to_string());
+            let expected = (!matches!(reason, ExitReason::Normal)).then(|| reason.into_cause().to_string());
             assert_eq!(plain.ended().map(|reason| reason.to_string()), expected);
         }
     });

@@ -19,7 +19,7 @@ mod table;
 
 use crate::child_spec::{AnyChild, Child, Shutdown, Terms};
 use crate::restart::Restart;
-use freeboard_process::{Ack, Addr, Birth, CallError, Dependents, Launcher, Node, Start, StartError, Target};
+use freeboard_process::{Ack, Addr, Birth, Dependents, Launcher, Node, Reply, Start, StartError, Target};
 use freeboard_signal::{ExitReason, Pid};
 use server::Request;
 use std::{error::Error, fmt, future::poll_fn, sync::Arc, time::Duration};
@@ -122,7 +122,13 @@ impl DynamicSupervisor {
         self
     }
 
-    /// A name for reports and errors.
+    /// The name that the supervisor holds while it runs, as [`ChildSpec::name`](crate::ChildSpec::name).
+    pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
+        self.launcher = self.launcher.name(name);
+        self
+    }
+
+    /// An identifier for reports and errors.
     pub fn id(mut self, id: impl Into<String>) -> Self {
         self.id = Some(id.into());
         self
@@ -218,15 +224,18 @@ impl DynamicRef {
     /// Ends one child, as its spec's `shutdown` says, and waits for its end. It is not started again and costs no
     /// restart. A child that is between two incarnations is forgotten.
     ///
+    /// It has no limit, and the request is carried out although the future is dropped after its first poll (OTP: G49).
+    ///
     /// # Errors
     /// `NotFound` for strangers and for those already dead (OTP: H10).
     pub async fn terminate_child(&self, child: &(impl Target + ?Sized)) -> Result<(), ChildError> {
         let owner = self.table.owner().ok_or(ChildError::SupervisorDown)?;
         let pid = child.resolve(&owner.node).ok_or(ChildError::NotFound)?;
-        match self.addr.call(|reply| Request::Terminate(pid, reply)).forever().await {
-            Ok(answer) => answer,
-            Err(_) => Err(ChildError::SupervisorDown),
+        let (reply, answer) = Reply::pair();
+        if self.addr.send(Request::Terminate(pid, reply)).is_err() {
+            return Err(ChildError::SupervisorDown);
         }
+        answer.await.unwrap_or(Err(ChildError::SupervisorDown))
     }
 
     /// Counts the children by looking at each.
@@ -256,7 +265,10 @@ impl DynamicRef {
     /// Dropping the future does not stop the stopping.
     pub async fn stop(&self, reason: ExitReason) {
         // The answer is the end itself.
-        let _ended: Result<(), CallError> = self.addr.call(|reply| Request::Stop(reason, reply)).forever().await;
+        let (reply, ended) = Reply::<()>::pair();
+        if self.addr.send(Request::Stop(reason, reply)).is_ok() {
+            let _ended = ended.await;
+        }
     }
 
     /// Kills the supervisor: no shutdown runs; its children get an exit signal from it (OTP: G41).
@@ -273,12 +285,13 @@ struct Started {
 }
 
 /// One start, in the caller, up to where the child's own task has the word.
-fn start(table: &Arc<Table>, child: AnyChild) -> Result<Started, StartError> {
+fn start(table: &Arc<Table>, mut child: AnyChild) -> Result<Started, StartError> {
     child.check()?;
     let admitted = table.admit()?;
     let Some(owner) = table.owner() else { return Err(StartError::SupervisorDown(ExitReason::NoProc)) };
     let peer = child.launch.prepare(&owner.node)?;
     let parent = owner.peer.pid();
+    child.start_timeout = child.start_limit(&owner.node);
     table.insert(parent, &peer, &child, admitted)?;
     let ack = Ack::new();
     let birth = Birth {

@@ -3,12 +3,16 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect should panic")]
 
+mod closing;
 mod hand;
 mod intensity;
 mod mailboxes;
 mod max_children;
+mod names;
 mod nested;
+mod node;
 mod ownership;
+mod queues;
 mod restarts;
 mod shutdown;
 mod start_child;

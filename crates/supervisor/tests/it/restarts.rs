@@ -1,7 +1,9 @@
 //! Restarts: whether, of what, and what the address's holders notice of it.
 
 use crate::hand::{Hand, poll, ready};
-use crate::support::{Gauge, Init, Manner, Msg, broken, bystander, deaf, give_way, pass, probe, quiet, worker};
+use crate::support::{
+    Gauge, Init, Manner, Msg, Watch, broken, bystander, deaf, give_way, outcome, pass, probe, quiet, worker,
+};
 use freeboard_process::{
     Actor, Addr, CallError, Context, Ended, ExitReason, InitError, Node, PanicInfo, Refused, Reply, Sim,
 };
@@ -345,4 +347,37 @@ fn a_storm_of_ends_lets_a_request_through_after_sixteen() {
     hand.run_all();
     assert!(ready(&mut query).is_err());
     assert_eq!((hand.spawned(), sup.count_children().active), (before + 100, 100));
+}
+
+/// Whoever asks too late is told that there is nobody; the supervisor knows better. Were it told `noproc`, it would start a
+/// child again that has ended well.
+// OTP: C19, G10
+#[test]
+fn a_late_monitor_hears_noproc_and_the_supervisor_knows_the_true_reason() {
+    for seed in 0..50 {
+        Sim::seed(seed).run(async |node: Node| {
+            let sup = DynamicSupervisor::new().intensity(1, HOUR).start(&node).await.unwrap();
+            for (ended, restarts) in [(Ok(()), 0), (Err(broken()), 1)] {
+                let gauge = Arc::<Gauge>::default();
+                let spec = probe(&gauge, Manner::Plain, |_| Init::Up).restart(Restart::Transient);
+                let addr = sup.start_child(spec).await.unwrap();
+                let incarnation = addr.pid().unwrap();
+                // Somebody may ask while the supervisor waits for its turn: what it will be told is fixed by then.
+                addr.cast(Msg::End(ended.clone()));
+                while node.is_alive(incarnation) {
+                    give_way().await;
+                }
+                let late = Watch::on(&node, incarnation).await;
+                assert_eq!(late.death().await.0, "no such process");
+                quiet(&node).await;
+                assert_eq!((gauge.total(), sup.tracked()), (1 + restarts, restarts), "{ended:?}");
+            }
+            // And a start that failed is told why, not that its child is gone by then.
+            let spec = probe(&Arc::default(), Manner::Plain, |_| Init::Stops(broken()));
+            let addr = spec.addr();
+            let failed = sup.start_child(spec).await;
+            assert_eq!(Watch::on(&node, addr).await.death().await.0, "no such process");
+            assert_eq!(outcome(&failed), format!("init {}", broken()));
+        });
+    }
 }

@@ -1,9 +1,9 @@
 //! Ending one child: whoever it is, in whatever state, and only that one.
 
-use crate::support::{Caller, Gauge, Init, Manner, Msg, Watch, broken, deaf, pass, probe, quiet, worker};
-use freeboard_process::{ExitReason, Node, Sim};
+use crate::support::{Caller, Gauge, Init, Manner, Msg, Watch, broken, deaf, pass, poll_once, probe, quiet, worker};
+use freeboard_process::{CallError, Context, ExitReason, Node, Reply, Sim};
 use freeboard_supervisor::{ChildError, DynamicSupervisor, Restart, Shutdown};
-use std::{sync::Arc, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 const SECOND: Duration = Duration::from_secs(1);
 const HOUR: Duration = Duration::from_secs(3600);
@@ -169,6 +169,44 @@ fn a_child_that_is_still_starting_can_be_ended() {
             assert!(sup.pid().is_some());
         });
     }
+}
+
+/// A request to a supervisor is carried out although nobody waits for it any more.
+// OTP: G49
+#[test]
+fn a_request_whose_future_is_dropped_is_carried_out() {
+    for seed in 0..50 {
+        Sim::seed(seed).run(async |node: Node| {
+            let sup = DynamicSupervisor::new().start(&node).await.unwrap();
+            let child = sup.start_child(deaf(SECOND)).await.unwrap();
+            let gone = poll_once(pin!(sup.terminate_child(&child))).await;
+            assert!(gone.is_none(), "the child takes a second");
+            pass(&node, 2 * SECOND).await;
+            assert_eq!((sup.tracked(), child.pid()), (0, None));
+            assert!(poll_once(pin!(sup.stop(ExitReason::Shutdown))).await.is_none());
+            quiet(&node).await;
+            assert!(sup.pid().is_none());
+        });
+    }
+}
+
+/// Whom a supervisor's caller serves itself sets it no limit.
+// OTP: G49
+#[test]
+fn a_request_in_the_time_of_a_served_call_is_not_cut_short_by_it() {
+    Sim::seed(1).run(async |node: Node| {
+        let sup = DynamicSupervisor::new().start(&node).await.unwrap();
+        let child = sup.start_child(deaf(SECOND)).await.unwrap();
+        let (tell, told) = tokio::sync::oneshot::channel();
+        let desk = node.spawn(async move |mut cx: Context<Reply<()>>| {
+            let _served = cx.recv_message().await;
+            let _gone = tell.send(sup.terminate_child(&child).await);
+            Ok(())
+        });
+        let limited = desk.call(|reply| reply).within(Duration::from_millis(100)).await;
+        assert!(matches!(limited, Err(CallError::Timeout)), "{limited:?}");
+        assert_eq!(told.await, Ok(Ok(())));
+    });
 }
 
 /// A caller that waits for one child's end while the supervisor is stopped hears that the supervisor is going.

@@ -1,7 +1,7 @@
 //! `cargo xtask tidy`: the rules that no compiler checks, one file each.
 //!
-//! A rule is a function from the source tree to findings. It does not print, does not stop at the first finding, and does
-//! not read the disk, so that its tests are a few strings. Every finding says where, what, and what to do instead.
+//! A rule is a function from the source tree, or from what a program said of it, to findings. It does not print, does not
+//! stop at the first finding, and does not read the disk, so that its tests are a few strings. Every finding says where, what, and what to do instead.
 
 mod edges;
 mod headers;
@@ -56,6 +56,7 @@ pub(crate) fn run() -> Result<(), String> {
         ("no test sleeps", sleeping::check(&tree)),
         ("top-level layout", layout::check(&tree)),
         ("every model has a seeded bug", models::check(&tree)),
+        ("every seeded bug still applies", models::stale(&models::trials(&tree)?)),
         ("words and paths", words::check(&tree)),
         ("links between documents", links::check(&tree)),
     ];
