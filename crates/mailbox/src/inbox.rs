@@ -288,12 +288,15 @@ impl<M, S> Inbox<M, S> {
             };
             *budget -= 1;
             let number = self.buffer.number() - 1;
-            if self.passes_tick(&entry) {
-                continue;
-            }
-            let Some((event, alias)) = arrival(entry) else { continue };
-            let call = self.buffer.pop_call(number);
-            let mut tested = Tested { event: Some(event), number, alias, call, left: &mut self.left };
+            let (event, alias) = match entry {
+                Entry::Event(event) => (event, None),
+                rare => match self.rare_arrival(rare) {
+                    Some(arrival) => arrival,
+                    None => continue,
+                },
+            };
+            let mut tested =
+                Tested { event: Some(event), number, alias, buffer: &mut self.buffer, left: &mut self.left };
             if pattern.skips(number) {
                 drop(tested);
                 continue;
@@ -303,7 +306,9 @@ impl<M, S> Inbox<M, S> {
             match pattern.test(event, alias) {
                 Test::Hit => match tested.event.take() {
                     Some(event) => {
-                        call.into_iter().for_each(|call| self.buffer.note_caller(call.caller));
+                        if let Some(call) = tested.buffer.pop_call(number) {
+                            tested.buffer.note_caller(call.caller);
+                        }
                         self.share.taken(&event);
                         return Step::Found(event);
                     }
@@ -317,6 +322,12 @@ impl<M, S> Inbox<M, S> {
                 }),
             }
         }
+    }
+
+    /// What an entry holds that is more than an event, and is not passed.
+    #[cold]
+    fn rare_arrival(&mut self, entry: Entry<M, S>) -> Option<(Event<M>, Option<Ref>)> {
+        if self.passes_tick(&entry) { None } else { arrival(entry) }
     }
 
     /// Whether this is a tick while the one before was looked at and left: then it is passed, or they would gather here.
@@ -435,15 +446,16 @@ fn entry<M, S>((event, alias): (Event<M>, Option<Ref>)) -> Entry<M, S> {
 }
 
 /// An event between buffer and index. Dropped while a predicate's panic passes, it still goes to its place.
-struct Tested<'a, M> {
+struct Tested<'a, M, S> {
     event: Option<Event<M>>,
     number: u64,
     alias: Option<Ref>,
-    call: Option<KnownCall>,
+    /// Where it came from, and what is known of its caller.
+    buffer: &'a mut Chunks<Entry<M, S>>,
     left: &'a mut Option<Box<Left<M>>>,
 }
 
-impl<M> Tested<'_, M> {
+impl<M, S> Tested<'_, M, S> {
     #[inline]
     fn leave(mut self, pattern: &mut impl Pattern<M>, learn: impl FnOnce(&mut Index<M>)) {
         if let Some((index, slot)) = self.push() {
@@ -457,14 +469,14 @@ impl<M> Tested<'_, M> {
         let event = self.event.take()?;
         let Left { index, calls, .. } = &mut **self.left.get_or_insert_with(Left::new);
         let slot = index.push(self.number, event, self.alias);
-        if let Some(call) = self.call {
+        if let Some(call) = self.buffer.pop_call(self.number) {
             calls.push_known(index.arrival(slot), call);
         }
         Some((index, slot))
     }
 }
 
-impl<M> Drop for Tested<'_, M> {
+impl<M, S> Drop for Tested<'_, M, S> {
     fn drop(&mut self) {
         self.push();
     }

@@ -274,7 +274,7 @@ impl<M, S> Intake<M, S> {
 
     /// Appends a message and wakes whoever waits for it. Answers its number, and how many wait if that is a flood that
     /// begins.
-    #[inline]
+    #[inline(always)]
     fn append_and_wake(
         &self,
         mut shared: MutexGuard<'_, Shared<M, S>>,
@@ -725,7 +725,7 @@ impl<M, S> Shared<M, S> {
     }
 
     /// Appends an entry to a queue of the first kind.
-    #[inline]
+    #[inline(always)]
     fn append_plain(&mut self, entry: Entry<M, S>) {
         self.fresh.push(entry);
         self.pushed += 1;
