@@ -420,6 +420,12 @@ impl<M: Send + 'static> Context<M> {
             && !self.inbox.wants_refill()
             && !self.seat.intake.is_policed();
         let event = if is_plain { self.inbox.pop()? } else { return None };
+        self.take_on(event)
+    }
+
+    /// Takes on what was found, with its caller; `None` if that one has given up.
+    #[inline]
+    fn take_on(&mut self, event: Event<M>) -> Option<Event<M>> {
         match self.inbox.take_caller() {
             Caller::NONE => {}
             Caller::GAVE_UP => {
@@ -531,20 +537,13 @@ impl<M: Send + 'static> Context<M> {
             *budget -= slice - left;
             match found {
                 Step::Found(event) => {
-                    match self.inbox.take_caller() {
-                        Caller::NONE => {}
-                        Caller::GAVE_UP => {
-                            self.drop_abandoned(event);
-                            *budget = budget.saturating_sub(1);
-                            if *budget == 0 {
-                                return Self::give_way(waker);
-                            }
-                            continue;
+                    let Some(event) = self.take_on(event) else {
+                        *budget = budget.saturating_sub(1);
+                        if *budget == 0 {
+                            return Self::give_way(waker);
                         }
-                        caller => self.serve(caller),
-                    }
-                    self.served += 1;
-                    self.unnoted += u32::from(matches!(event, Event::Message(_)));
+                        continue;
+                    };
                     if self.seat.intake.is_policed() {
                         self.note();
                         self.seat.intake.settle(self.inbox.held());
