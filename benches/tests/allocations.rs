@@ -180,6 +180,37 @@ fn a_spawn_costs_a_fixed_number_of_allocations() {
 }
 
 #[test]
+fn the_end_of_a_process_that_knew_nobody_costs_its_signal_and_nothing_else() {
+    const STOPS: u64 = 1_000;
+    let runtime = runtime();
+    let (node, _) = actor(&runtime);
+    let stop = || {
+        let actors: Vec<Addr<Msg>> = (0..STOPS).map(|_| node.spawn(|cx| run_actor::<Sum>(|| (), cx))).collect();
+        runtime.block_on(async {
+            let last = actors.last().expect("all were just spawned");
+            last.call(Msg::Get).await.expect("it runs, and so all before it have run");
+        });
+        let stopped = measure(|| {
+            runtime.block_on(async {
+                actors.iter().for_each(|actor| actor.exit(ExitReason::Shutdown));
+                while node.process_count() > 1 {
+                    tokio::task::yield_now().await;
+                }
+            });
+        });
+        assert!(actors.iter().all(|actor| matches!(actor.ended(), Some(ExitReason::Shutdown))));
+        (stopped.count_total, stopped.bytes_current)
+    };
+    stop();
+    let (counted, bytes) = stop();
+    println!("{counted} allocations for {STOPS} stops, {bytes} bytes");
+    // The signal, and the queue's first ring, which an idle mailbox does not have.
+    assert!(counted <= 2 * STOPS + 20, "{counted} allocations for {STOPS} stops");
+    // What is left is the seat, for as long as an address names it; body and task are gone.
+    assert!(bytes <= -400 * STOPS as i64, "{bytes} bytes");
+}
+
+#[test]
 fn a_call_costs_a_fixed_number_of_allocations() {
     const CALLS: u64 = 1_000;
     let runtime = runtime();

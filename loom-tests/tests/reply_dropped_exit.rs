@@ -1,10 +1,12 @@
 //! Models of a reply that is dropped because its process ends, while the caller polls or gives up (OTP: F9, F10, F16).
+//! A call parks its caller before it sends; a request that is awaited later parks it while the answer may be on its way.
 //!
 //! Modelled: a reply dropped on the way to an error, by a kill, by a handler that unwinds, and left in the queue; a caller
 //! who drops its call while the answer comes; a caller who wants the name of the process that unwinds. Not modelled: the
 //! deadline (no clock runs here), which ends as giving up does. The unwinding frame holds nothing that locks: loom's locks
 //! must not be taken while a thread unwinds.
-//! Bound: 3 threads, 2 preemptions. Invariants: all of `reply.rs`. Executions at last change: 52, 1,759, 52, 52 and 213 in 0.3 s.
+//! Bound: 3 threads, 2 preemptions. Invariants: all of `reply.rs`. Executions at last change: 41, 52, 1,587, 41, 41 and 213
+//! in 0.3 s.
 #![cfg(freeboard_loom)]
 
 use freeboard_loom_tests::{Driver, Drops, Log, Tracked, block_on, model, node};
@@ -20,9 +22,23 @@ use std::{
 
 type Request = (Tracked<()>, Reply<Tracked<()>>);
 
+/// How the caller asks, and what it hears.
+type Ask = fn(&Addr<Request>, Tracked<()>) -> Result<Tracked<()>, CallError>;
+
+/// Parks, then sends.
+fn call(addr: &Addr<Request>, request: Tracked<()>) -> Result<Tracked<()>, CallError> {
+    block_on(addr.call(|reply| (request, reply)).forever())
+}
+
+/// Sends, then parks.
+fn request(addr: &Addr<Request>, request: Tracked<()>) -> Result<Tracked<()>, CallError> {
+    block_on(addr.request(|reply| (request, reply)))
+}
+
 /// Runs one server against one caller who waits; `also` runs beside them.
 fn the_reason_is_heard(
     name: &str,
+    ask: Ask,
     serve: fn(&Node) -> Addr<Request>,
     is_true: fn(&ExitReason) -> bool,
     also: Option<fn(&Addr<Request>)>,
@@ -34,7 +50,7 @@ fn the_reason_is_heard(
         let server = Driver::new(spawned.one());
         let caller = loom::thread::spawn({
             let (addr, request) = (addr.clone(), requests.track(()));
-            move || block_on(addr.call(|reply| (request, reply)).forever())
+            move || ask(&addr, request)
         });
         let beside = also.map(|also| {
             let addr = addr.clone();
@@ -61,7 +77,9 @@ fn by_an_error() {
             Err(ExitReason::Shutdown)
         })
     };
-    the_reason_is_heard("reply_dropped_exit/error", serve, |reason| matches!(reason, ExitReason::Shutdown), None);
+    let is_true = |reason: &ExitReason| matches!(reason, ExitReason::Shutdown);
+    the_reason_is_heard("reply_dropped_exit/error", call, serve, is_true, None);
+    the_reason_is_heard("reply_dropped_exit/error_later", request, serve, is_true, None);
 }
 
 #[test]
@@ -73,7 +91,7 @@ fn by_a_kill() {
         })
     };
     let is_true = |reason: &ExitReason| matches!(reason, ExitReason::Killed);
-    the_reason_is_heard("reply_dropped_exit/kill", serve, is_true, Some(Addr::kill));
+    the_reason_is_heard("reply_dropped_exit/kill", call, serve, is_true, Some(Addr::kill));
 }
 
 /// Its handler unwinds with the reply in its frame.
@@ -97,7 +115,8 @@ impl Actor for Unwinds {
 #[test]
 fn by_unwinding() {
     let serve = |node: &Node| node.spawn(|cx| run_actor::<Unwinds>(|| (), cx));
-    the_reason_is_heard("reply_dropped_exit/unwind", serve, |reason| matches!(reason, ExitReason::Panic(_)), None);
+    let is_true = |reason: &ExitReason| matches!(reason, ExitReason::Panic(_));
+    the_reason_is_heard("reply_dropped_exit/unwind", call, serve, is_true, None);
 }
 
 // OTP: A9, F16

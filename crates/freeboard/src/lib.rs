@@ -81,11 +81,13 @@ pub mod prelude {
     #[cfg(feature = "tokio")]
     pub use freeboard_process::OwnedNode;
     pub use freeboard_process::{
-        Actor, Addr, Alias, CallError, Context, DeadLetter, Ended, InitError, Named, Node, Permit, Recipient,
-        RegisterError, Reply, ShutdownReport, Sim, SpawnError, StartError, Timer, TimerKey, WeakAddr, WeakRecipient,
-        receive,
+        Actor, Addr, Alias, Broadcast, Bulkhead, CallError, Context, DeadLetter, Ended, Groups, InitError, JoinError,
+        Named, Node, Permit, Recipient, RegisterError, Registry, RegistryEvent, Reply, ShutdownReport, Sim, SpawnError,
+        StartError, Timer, TimerKey, WeakAddr, WeakRecipient, receive,
     };
     pub use freeboard_signal::{Down, Exit, ExitReason, Pid, Ref};
+    #[cfg(feature = "blocking")]
+    pub use freeboard_supervisor::child_thread;
     pub use freeboard_supervisor::{
         Child, ChildSpec, DynamicRef, DynamicSupervisor, Queue, Restart, Shutdown, child, child_fn, child_once,
     };

@@ -78,6 +78,18 @@ impl Calls {
         self.list.is_empty()
     }
 
+    /// Whether the entry of that number, which is the oldest of the queue, may be a call, or has stale lines before it.
+    #[inline]
+    pub(crate) fn may_hold(&self, number: u64) -> bool {
+        self.list.front().is_some_and(|line| line.number <= number)
+    }
+
+    /// Whether a [`trim`](Self::trim) would find nothing to give back, and something that is kept.
+    #[inline]
+    pub(crate) fn is_trim(&self) -> bool {
+        (1..=KEPT).contains(&self.list.capacity())
+    }
+
     /// Gives back what is not worth its memory while nothing is queued. Answers whether anything is kept.
     pub(crate) fn trim(&mut self) -> bool {
         if self.list.is_empty() && self.list.capacity() > KEPT {

@@ -153,6 +153,17 @@ impl<T> Chunks<T> {
         Some(entry)
     }
 
+    /// Takes the oldest entry, if it stands in front, is wanted, and is no call.
+    #[inline(always)]
+    pub(crate) fn pop_plain(&mut self, is_wanted: impl FnOnce(&T) -> bool) -> Option<T> {
+        let may_be_call = self.rest.as_ref().is_some_and(|rest| rest.calls.may_hold(self.number));
+        if !is_wanted(self.front.front()?) || may_be_call {
+            return None;
+        }
+        self.number += 1;
+        self.front.pop_front()
+    }
+
     #[cold]
     fn next_chunk(&mut self) {
         if let Some(rest) = self.rest.as_mut().filter(|rest| !rest.is_empty()) {
@@ -203,7 +214,14 @@ impl<T> Chunks<T> {
     }
 
     /// Gives back the memory of the spare chunks that were not needed since the last trim.
+    #[inline]
     pub fn trim(&mut self) {
+        if self.rest.as_ref().is_some_and(|rest| !rest.spare.is_empty() || !rest.calls.is_trim()) {
+            self.trim_rest();
+        }
+    }
+
+    fn trim_rest(&mut self) {
         let Some(rest) = &mut self.rest else { return };
         rest.spare.truncate(rest.spare.len() - rest.unused);
         rest.unused = rest.spare.len();

@@ -17,6 +17,9 @@ pub struct SendError<M> {
 pub enum Refused {
     /// The seat is closed: its last incarnation ended for this reason and no other will come.
     Closed(ExitReason),
+    /// The seat is closed, and no process was ever up there: it was not started, or its first start failed. The reason is the
+    /// one for which it ended, [`NoProc`](ExitReason::NoProc) if nothing was started.
+    NotStarted(ExitReason),
     /// Nobody sits there now; a restart is due.
     Vacant,
     /// There is no room, and the mailbox rejects what finds none.
@@ -38,6 +41,9 @@ impl fmt::Display for Refused {
         match self {
             Self::Closed(reason) => {
                 write!(f, "the process has ended for good ({reason}); drop this address and ask for a new one")
+            }
+            Self::NotStarted(reason) => {
+                write!(f, "the process was never up ({reason}); see why its start failed, and start a new one")
             }
             Self::Vacant => f.write_str("the process is being restarted; send again later"),
             Self::Full => f.write_str("the mailbox is full; send again later, or wait for room"),

@@ -5,7 +5,7 @@
 use crate::Timed;
 use crate::index::Name;
 use freeboard_signal::{Down, Downs, Exit, Pid, Ref};
-use std::{fmt, sync::Arc};
+use std::{any::Any, fmt, sync::Arc};
 
 /// What a process receives, in one reception order (OTP: D1–D4, E1).
 #[non_exhaustive]
@@ -18,7 +18,14 @@ pub enum Event<M> {
     Downs(Box<Downs>),
     /// A trapped exit signal.
     Exit(Box<Exit>),
+    /// Something the runtime asks of the receiver, which it serves itself: no receive hands this to user code.
+    #[doc(hidden)]
+    Asked(Box<Asked>),
 }
+
+/// What the runtime asks of a receiver, in order with its messages. A mailbox carries it and never looks inside.
+#[doc(hidden)]
+pub struct Asked(pub Box<dyn Any + Send + Sync>);
 
 /// A place in the queue: an event, a signal that was not applied yet, or nothing any more.
 ///
@@ -91,7 +98,7 @@ impl<M> Event<M> {
     /// Whether this tells of a death, after which nothing comes from who died. An exit signal that somebody sent does not.
     pub(crate) fn is_death_notice(&self) -> bool {
         match self {
-            Self::Message(_) => false,
+            Self::Message(_) | Self::Asked(_) => false,
             Self::Down(_) | Self::Downs(_) => true,
             Self::Exit(exit) => exit.is_of_link(),
         }
@@ -111,6 +118,13 @@ impl<M> fmt::Debug for Event<M> {
             Self::Down(down) => fmt::Debug::fmt(down, f),
             Self::Downs(downs) => fmt::Debug::fmt(downs, f),
             Self::Exit(exit) => fmt::Debug::fmt(exit, f),
+            Self::Asked(asked) => fmt::Debug::fmt(asked, f),
         }
+    }
+}
+
+impl fmt::Debug for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Asked")
     }
 }

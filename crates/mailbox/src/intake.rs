@@ -29,7 +29,8 @@
 //! # States
 //! *Waiting* (not started: messages queue, signals are refused) → *Live* (one incarnation) → *Vacant* (a restart is due)
 //! or *Closed* (for good). A start makes a waiting or vacant seat live; nothing leaves *Closed*. A vacant seat may keep its
-//! queue (*Keeping*), and one that only its owner starts again is *Stopped*: to senders it is closed.
+//! queue (*Keeping*), and one that only its owner starts again is *Stopped*: to senders it is closed. Both ends remember
+//! whether anybody was ever up here, for what senders are told.
 //!
 //! # Invariants
 //! * I1: whoever finds somebody parked (`task_parked`, `receive`) takes that, and wakes after the lock is released: one wake
@@ -62,7 +63,7 @@ use crate::sync::{AtomicU32, AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::{Aliased, Caller, Chunks, Due, Entry, Event, Inbox, Notice, Queue, SendError, Stopped, Timed};
 use aside::Aside;
 use books::{Books, Flood};
-use freeboard_signal::ExitReason;
+use freeboard_signal::{Bare, ExitReason};
 use limits::{Ruled, Rules};
 use std::{collections::VecDeque, fmt, mem, sync::Arc, sync::OnceLock, task::Waker, time::Duration};
 
@@ -73,7 +74,7 @@ pub const HIGH_WATER: usize = 65_536;
 pub struct Intake<M, S> {
     shared: Mutex<Shared<M, S>>,
     signals: AtomicU32,
-    /// When `fresh` turned non-empty, as a [`stamp`](books::stamp).
+    /// When `fresh` turned non-empty, as a [`stamp`](books::stamp); the first message to a parked receiver has none.
     since: AtomicU32,
     /// The same for what the receiver took out.
     taken: AtomicU32,
@@ -112,9 +113,21 @@ enum State {
     Vacant,
     /// Vacant after that incarnation, and what is sent is queued for the next one.
     Keeping(u64),
-    /// Boxed: what a seat can need only once is not kept room for.
-    Stopped(Box<ExitReason>),
-    Closed(Box<ExitReason>),
+    /// *Stopped* or, for good, *Closed*; whether anybody was ever up there; and why, packed: what a seat can need only once is
+    /// not kept room for.
+    Ended {
+        for_good: bool,
+        was_up: bool,
+        bare: Option<Bare>,
+        boxed: Option<Box<ExitReason>>,
+    },
+}
+
+impl State {
+    fn ended(for_good: bool, was_up: bool, reason: ExitReason) -> Self {
+        let (bare, boxed) = reason.pack();
+        Self::Ended { for_good, was_up, bare, boxed }
+    }
 }
 
 /// What [`Intake::exchange`] put into the buffer it was given.
@@ -179,7 +192,8 @@ impl<M, S> Intake<M, S> {
     }
 
     /// The same with the present time, if there is a clock, for the age of the oldest message in
-    /// [`stats`](Self::stats): a coarse one will do. It is asked outside the lock, and only while no message waits.
+    /// [`stats`](Self::stats): a coarse one will do. It is asked outside the lock, and only while no message waits and the
+    /// receiver is busy.
     ///
     /// # Errors
     /// As [`push`](Self::push).
@@ -289,9 +303,7 @@ impl<M, S> Intake<M, S> {
             shared.fresh.add_call(number, caller);
         }
         self.count_arrival();
-        if since != books::UNSET {
-            self.since.store(since, Ordering::Relaxed);
-        }
+        self.note_push(since);
         let pushed = shared.pushed;
         let flood = self.look_for_flood(pushed, &mut shared.flood, mark);
         if shared.waits() {
@@ -481,7 +493,9 @@ impl<M, S> Intake<M, S> {
         if shared.is_strange(of) {
             return Exchange::Unwalked;
         }
-        if let Some(walked) = Aside::take_walked(&mut shared.aside) {
+        if shared.aside.is_some()
+            && let Some(walked) = Aside::take_walked(&mut shared.aside)
+        {
             drop(shared);
             *buffer = walked;
             return Exchange::Walked;
@@ -498,7 +512,7 @@ impl<M, S> Intake<M, S> {
             self.signals.store(0, Ordering::Release);
             return Exchange::Fresh(signals);
         }
-        self.note_empty();
+        self.note_empty(waker.is_some());
         // What is fresh and could not be taken, or is being walked, comes when the process's own task is through with it.
         let nothing = match shared.walking || !shared.fresh.is_empty() {
             true => Exchange::Unwalked,
@@ -542,9 +556,15 @@ impl<M, S> Intake<M, S> {
                 walked.give_up(number);
             }
         }
-        if !walked.is_empty() {
+        // Of signals that were applied and left nothing the receiver need not hear. Of what goes ahead it must: if it has looked
+        // for that already and is about to park, it finds the empty places here and looks again.
+        let none_ahead = shared.aside.as_ref().is_none_or(|aside| aside.ahead.is_empty());
+        let done = if none_ahead && walked.iter_mut().all(|entry| matches!(entry, Entry::Gone)) {
+            Some(walked)
+        } else {
             shared.aside.get_or_insert_default().walked.append(walked);
-        }
+            None
+        };
         let flushed = shared.take_flushed();
         if let Some(aside) = &mut shared.aside {
             aside.flushed.clear();
@@ -552,7 +572,7 @@ impl<M, S> Intake<M, S> {
         Aside::prune(&mut shared.aside);
         shared.walking = false;
         Self::wake_receive(shared);
-        drop(flushed); // A notice may carry a user's error type.
+        drop((flushed, done)); // A notice may carry a user's error type.
     }
 
     /// Keeps priority entries that were walked for the receiver, behind those that wait already.
@@ -644,7 +664,7 @@ impl<M, S> Intake<M, S> {
     /// Everything that was accepted and not received is returned. A receive that is parked with a waker of its own is woken,
     /// to find out; the task's waker is dropped.
     pub fn close(&self, for_good: Option<ExitReason>) -> Leftover<M, S> {
-        self.end(for_good.map_or(State::Vacant, |reason| State::Closed(Box::new(reason))))
+        self.end(for_good.map_or(State::Vacant, |reason| State::ended(true, true, reason)))
     }
 
     fn end(&self, mut end: State) -> Leftover<M, S> {
@@ -656,7 +676,7 @@ impl<M, S> Intake<M, S> {
         }
         // A reason may be user data, so it is dropped outside the lock.
         let before = match shared.state {
-            State::Closed(_) => end,
+            State::Ended { for_good: true, .. } => end,
             _ => mem::replace(&mut shared.state, end),
         };
         let (aside, fresh) = (shared.aside.take(), mem::take(&mut shared.fresh));
@@ -684,15 +704,15 @@ impl<M, S> Intake<M, S> {
     pub fn incarnation(&self) -> Option<u64> {
         match self.shared.lock().state {
             State::Live(incarnation) => Some(incarnation),
-            State::Waiting | State::Vacant | State::Keeping(_) | State::Stopped(_) | State::Closed(_) => None,
+            State::Waiting | State::Vacant | State::Keeping(_) | State::Ended { .. } => None,
         }
     }
 
     /// Why the seat is closed for good, if it is.
     pub fn closed(&self) -> Option<ExitReason> {
         match &self.shared.lock().state {
-            State::Closed(reason) => Some((**reason).clone()),
-            State::Waiting | State::Live(_) | State::Vacant | State::Keeping(_) | State::Stopped(_) => None,
+            State::Ended { for_good: true, bare, boxed, .. } => ExitReason::unpack(*bare, boxed.as_deref()),
+            State::Waiting | State::Live(_) | State::Vacant | State::Keeping(_) | State::Ended { .. } => None,
         }
     }
 
@@ -751,7 +771,7 @@ impl<M, S> Shared<M, S> {
     }
 
     fn may_open(&self) -> bool {
-        matches!(self.state, State::Waiting | State::Vacant | State::Keeping(_) | State::Stopped(_))
+        !matches!(self.state, State::Live(_) | State::Ended { for_good: true, .. })
     }
 
     fn is_live(&self, wanted: u64) -> bool {

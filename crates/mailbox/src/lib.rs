@@ -113,7 +113,7 @@ pub use calls::{Caller, KnownCall};
 pub use chunks::Chunks;
 pub use dropped::{Dropped, Undertaker};
 pub use error::{Refused, SendError};
-pub use event::{Aliased, Entry, Event, Notice};
+pub use event::{Aliased, Asked, Entry, Event, Notice};
 pub use inbox::{Inbox, Step};
 pub use intake::{Exchange, HIGH_WATER, Intake, Kept, Leftover};
 pub use lane::LANE_SHARE;

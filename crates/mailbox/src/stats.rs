@@ -18,8 +18,10 @@ pub struct MailboxStats {
     pub depth: usize,
     /// The most that ever waited, as seen at the receiver's exchanges and now.
     pub high_water: usize,
-    /// How long the oldest message has waited: an estimate, since a queue is stamped when it turns non-empty. Zero if none
-    /// waits, or if nobody told the time.
+    /// How long the oldest message has waited: an estimate, too small rather than too large: a queue is stamped when it turns
+    /// non-empty while its receiver is busy. A message that finds the receiver parked wakes it without a look at the clock:
+    /// should it wait all the same, its age counts from the next message on, or from the first look at these numbers. Zero if
+    /// none waits, or if nobody told the time.
     pub oldest: Duration,
     /// Messages that were received.
     pub received: u64,

@@ -5,7 +5,7 @@
 
 #[cfg(not(freeboard_loom))]
 mod real {
-    pub use parking_lot::{Mutex, MutexGuard};
+    pub use parking_lot::{Mutex, MutexGuard, RwLock, RwLockReadGuard, RwLockWriteGuard};
     pub use std::sync::atomic::Ordering;
     pub use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize};
     pub use std::thread_local;
@@ -13,8 +13,8 @@ mod real {
 
 #[cfg(freeboard_loom)]
 mod real {
-    pub use loom::sync::MutexGuard;
     pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+    pub use loom::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
     pub use loom::thread_local;
 
     /// loom's mutex with parking_lot's face: no poisoning, `lock` gives the guard.
@@ -49,6 +49,44 @@ mod real {
             Self::new(T::default())
         }
     }
+
+    /// loom's lock for many readers with parking_lot's face.
+    #[derive(Debug)]
+    pub struct RwLock<T>(loom::sync::RwLock<T>);
+
+    impl<T> RwLock<T> {
+        /// A new, unlocked one.
+        pub fn new(value: T) -> Self {
+            Self(loom::sync::RwLock::new(value))
+        }
+
+        /// Waits until nobody writes.
+        pub fn read(&self) -> RwLockReadGuard<'_, T> {
+            match self.0.read() {
+                Ok(guard) => guard,
+                Err(poisoned) => poisoned.into_inner(),
+            }
+        }
+
+        /// Waits until nobody reads or writes.
+        pub fn write(&self) -> RwLockWriteGuard<'_, T> {
+            match self.0.write() {
+                Ok(guard) => guard,
+                Err(poisoned) => poisoned.into_inner(),
+            }
+        }
+
+        /// The value, without locking.
+        pub fn get_mut(&mut self) -> &mut T {
+            match self.0.get_mut() {
+                Ok(value) => value,
+                Err(poisoned) => poisoned.into_inner(),
+            }
+        }
+    }
 }
 
-pub use real::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, thread_local};
+pub use real::{
+    AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Mutex, MutexGuard, Ordering, RwLock, RwLockReadGuard,
+    RwLockWriteGuard, thread_local,
+};

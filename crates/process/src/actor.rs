@@ -10,13 +10,14 @@
 //!   (OTP: F27, F28). It does not run when the actor is killed or ended by an exit signal that it does not trap.
 //!
 //! # Not here
-//! When an actor is idle (`idle.rs`), stop from outside with a reason, system messages.
+//! When an actor is idle (`idle.rs`), how it is stopped from outside (`stop.rs`), what else it is asked (`system.rs`).
 
 use crate::context::{Context, Ended};
 use crate::current;
 use crate::receive::Next;
 use crate::reply::CallError;
 use crate::start::StartError;
+use crate::system;
 use crate::task::panic_reason;
 use freeboard_mailbox::Event;
 use freeboard_signal::{Down, Downs, Exit, ExitReason};
@@ -75,6 +76,10 @@ pub trait Actor: Sized + Send + 'static {
     /// What `init` builds the state from.
     type Args: Send + 'static;
 
+    /// Whether others may look at the state, replace it, and suspend the actor: [`Addr::get_state`](crate::Addr::get_state)
+    /// and its kin. Not unless it says so.
+    const OPEN: bool = false;
+
     /// Builds the state. Whoever started the actor waits for this (OTP: F1).
     fn init(args: Self::Args, cx: &mut Context<Self::Msg>) -> impl Future<Output = Result<Self, InitError>> + Send;
 
@@ -110,7 +115,12 @@ pub trait Actor: Sized + Send + 'static {
         async { Ok(()) }
     }
 
-    /// Cleans up. Runs only when the actor ends by its own handlers, or traps exits and its parent's exit is received.
+    /// Cleans up. Runs only when the actor ends by its own handlers or is [stopped](crate::Addr::stop), or traps exits and its
+    /// parent's exit is received (OTP: F27).
+    ///
+    /// So an actor that is to clean up when its supervisor or its node shuts it down must say `cx.trap_exit(true)` in its
+    /// `init`. One that has a `terminate` of its own and does not is ended without it; the first time this happens on a node,
+    /// a `tracing` event warns.
     fn terminate(&mut self, reason: &ExitReason, cx: &mut Context<Self::Msg>) -> impl Future<Output = ()> + Send {
         let _ = (reason, cx);
         async {}
@@ -139,15 +149,23 @@ pub fn run_actor<A: Actor>(
                 return Ok(());
             }
         };
+        if has_own_terminate::<A>()
+            && let Some(mut life) = cx.life()
+        {
+            life.cleans_up = true;
+        }
         cx.acknowledge();
         // What init received it serves no longer.
         cx.end_handler();
         let reason = loop {
             // `None` is an idle timeout.
-            let event = if let Some(message) = cx.rare.as_mut().and_then(|rare| rare.next.pop_front()) {
+            let event = if let Some(message) = cx.message_at_hand() {
                 Some(Event::Message(message))
-            } else if let Some(event) = cx.recv_at_hand() {
-                Some(event)
+            } else if let Some(next) = cx.next_aside() {
+                match next {
+                    Ok(event) => Some(event),
+                    Err(reason) => break reason,
+                }
             } else {
                 match cx.recv_or_drained().await {
                     Next::Event(event) => Some(event),
@@ -185,13 +203,41 @@ pub fn run_actor<A: Actor>(
     }
 }
 
+/// Whether the actor has a `terminate` of its own. Two futures of one function have one name; a name that changes costs or
+/// brings a warning in a log, and nothing else.
+fn has_own_terminate<A: Actor>() -> bool {
+    fn name<'a, A: Actor, F: Future<Output = ()>>(
+        _: impl FnOnce(&'a mut A, &'a ExitReason, &'a mut Context<A::Msg>) -> F,
+    ) -> &'static str {
+        std::any::type_name::<F>()
+    }
+    /// An actor that leaves it at what is provided.
+    struct Plain;
+    impl Actor for Plain {
+        type Msg = ();
+        type Args = ();
+        async fn init((): (), _: &mut Context<()>) -> Result<Self, InitError> {
+            Ok(Self)
+        }
+        async fn handle(&mut self, (): (), _: &mut Context<()>) -> Ended {
+            Ok(())
+        }
+    }
+    name(A::terminate) != name(Plain::terminate)
+}
+
 /// What a process rarely does: in a box, so that it costs an idle actor nothing.
 type Rare<'a> = Pin<Box<dyn Future<Output = Ended> + Send + 'a>>;
 
 /// Handles what is no message, or an idle timeout. The parent's exit ends the actor.
 fn on_notice<'a, A: Actor>(state: &'a mut A, notice: Option<Event<A::Msg>>, cx: &'a mut Context<A::Msg>) -> Rare<'a> {
     Box::pin(async move {
-        let Some(notice) = notice else { return state.handle_timeout(cx).await };
+        let notice = match notice {
+            None => return state.handle_timeout(cx).await,
+            // No notice: it leaves an idle timeout as it is (OTP: F19).
+            Some(Event::Asked(asked)) => return system::serve(state, asked, cx).await,
+            Some(notice) => notice,
+        };
         cx.note_notice();
         match notice {
             Event::Down(down) => state.handle_down(*down, cx).await,

@@ -9,6 +9,12 @@
 //! | vacant, a restart is due; queue dropped or returned | `Vacant` | dropped | `Refused(Vacant)` | none | noproc |
 //! | stopped, its spec kept | `Closed(reason)` | dropped | `Exited(reason)` | none | noproc |
 //! | closed for good | `Closed(reason)` | dropped | `Exited(reason)` | none | noproc |
+//! | stopped, or closed for good; nobody was ever up | `NotStarted(reason)` | dropped | `NotStarted(reason)` | none | noproc |
+//!
+//! Nobody was ever up if the spec was dropped unstarted, or its first start failed: `init` stopped, refused, ignored, panicked
+//! or took too long, the name was taken, the node was full, the supervisor went away meanwhile. Whoever asked before hears it
+//! when the seat is closed, the moment the spec is dropped or the failed child ends. A later incarnation that does not come up
+//! changes nothing: one that was up has ended, and callers hear of that.
 //!
 //! What becomes of the queue between two incarnations is chosen on the spec ([`Queue`](crate::Queue)). Who waits for the
 //! last state awaits [`closed`](Addr::closed), or monitors the seat.
@@ -20,7 +26,7 @@
 use crate::call::{Call, Pending};
 use crate::current;
 use crate::reply::Reply;
-use crate::seat::{AnySeat, Seat, present};
+use crate::seat::{AnySeat, Seat};
 use crate::wire::Signal;
 use freeboard_mailbox::{Dropped, MailboxStats, Message, Refused, SendError, Tag};
 use freeboard_signal::{ExitReason, Pid};
@@ -100,8 +106,9 @@ impl<M: Send + 'static> Addr<M> {
     /// Sends an exit signal to the incarnation that lives here (OTP: B7). A process that does not trap exits ends with
     /// `reason`, unless that is `Normal`; one that traps receives it. Nobody here: nothing happens.
     pub fn exit(&self, reason: ExitReason) {
-        if let (Some(peer), Some(node)) = (present(&self.0), self.0.core.node()) {
-            peer.exit(current::pid().unwrap_or_else(|| node.pid()), reason);
+        if let Some(node) = self.0.core.node() {
+            let from = current::pid().unwrap_or_else(|| node.pid());
+            self.signal(Signal::Exit { from, reason, through: None });
         }
     }
 
@@ -109,8 +116,13 @@ impl<M: Send + 'static> Addr<M> {
     ///
     /// The process ends at its next yield: code that never awaits cannot be stopped (OTP: A8).
     pub fn kill(&self) {
-        if let Some(peer) = present(&self.0) {
-            peer.signal(Signal::Kill);
+        self.signal(Signal::Kill);
+    }
+
+    /// Sends a signal to the incarnation that lives here. One whose end has begun takes none any more.
+    fn signal(&self, signal: Signal) {
+        if let Some(pid) = self.0.core.pid() {
+            let _gone = self.0.push_signal(pid.generation(), Box::new(signal));
         }
     }
 
@@ -148,7 +160,8 @@ impl<M: Send + 'static> Addr<M> {
         self.0.intake.dropped_of(tag.number(), why)
     }
 
-    /// Why no incarnation will ever live here again, if that is so.
+    /// Why no incarnation will ever live here again, if that is so: the last one's exit reason, or
+    /// [`NoProc`](ExitReason::NoProc) if there was none. It is the reason in [`Refused::Closed`] and [`Refused::NotStarted`].
     pub fn ended(&self) -> Option<ExitReason> {
         self.0.intake.closed()
     }

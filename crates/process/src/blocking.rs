@@ -13,6 +13,11 @@
 //! on a thread of its own it holds nobody. A process that mostly waits for messages belongs on the node: there are
 //! hundreds of thousands of those, and a few dozens of threads.
 //!
+//! For processes that do await, and must not wait for a worker that others hold, there are
+//! [bulkheads](crate::bulkhead). The two meet where a process has its own thread and its task runs on a bulkhead
+//! (`Bulkhead::spawn_thread`): the task starts the thread and applies its signals, so on the node itself it waits for
+//! a worker like all the others there.
+//!
 //! # Cost
 //! * A process on its own thread costs that thread (its stack, and the scheduler's attention) beside the ordinary process.
 //! * A message that finds its thread asleep costs a wake of that thread; an answer to a caller costs another. So a request
@@ -23,7 +28,8 @@
 //! # Kill
 //! A thread cannot be stopped from outside. A fatal signal ends the receive under way, or the next one, with the reason,
 //! and `?` passes it on to the end of the body. **A thread that never receives cannot be stopped** (OTP: A8): the process
-//! lives on until its body returns, and until then no link, monitor or caller is told that it ended.
+//! lives on until its body returns, and until then no link, monitor or caller is told that it ended. A supervisor waits for
+//! it; a shutdown of the node gives it up one second after its limit and reports it as left.
 //!
 //! # Replies
 //! A `Reply` that the body drops unanswered tells its caller at the next receive, or at the next blocking call, that the
@@ -35,7 +41,8 @@
 //! How task and thread agree on the end (`own_thread.rs`).
 
 use crate::addr::Addr;
-use crate::call::{Call, Look};
+use crate::bulkhead::Bulkhead;
+use crate::call::Call;
 use crate::callee::Callee;
 use crate::context::{Context, Ended};
 use crate::current;
@@ -44,8 +51,9 @@ use crate::own_thread::OwnThread;
 use crate::permit::SendWait;
 use crate::reply::{CallError, Reply};
 use crate::seat::Seat;
-use crate::start::{self, Birth, Kin};
-use crate::task::Task;
+use crate::site::Site;
+use crate::start::{Birth, Kin, Work};
+use crate::steward::Unpark;
 use crossbeam_channel::{Receiver, Sender};
 use freeboard_mailbox::{Event, SendError};
 use freeboard_signal::{ExitReason, Pid};
@@ -55,7 +63,7 @@ use std::{
     pin::{Pin, pin},
     sync::Arc,
     task::{Poll, Wake, Waker},
-    thread::{self, Thread},
+    thread,
     time::{Duration, Instant},
 };
 
@@ -108,11 +116,11 @@ impl<A: Callee, T: Send + 'static, F: FnOnce(Reply<T>) -> A::Request> Call<A, T,
             node.backend().assert_may_block();
         }
         settle_dropped();
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let waker = Unpark::this_thread();
         loop {
             match self.look(&waker) {
-                Look::Answer(answer) => return answer,
-                Look::Waits => {
+                Poll::Ready(answer) => return answer,
+                Poll::Pending => {
                     let Some(until) = self.until() else {
                         thread::park();
                         continue;
@@ -141,7 +149,7 @@ impl<M: Send + 'static> SendWait<'_, M> {
             node.backend().assert_may_block();
         }
         settle_dropped();
-        let waker = Waker::from(Arc::new(Unpark(thread::current())));
+        let waker = Unpark::this_thread();
         loop {
             match Pin::new(&mut self).poll(&mut std::task::Context::from_waker(&waker)) {
                 Poll::Ready(sent) => return sent,
@@ -209,17 +217,43 @@ impl Node {
         &self,
         body: impl FnOnce(BlockingContext<M>) -> Ended + Send + 'static,
     ) -> Addr<M> {
+        Site::new(self, None).spawn_thread(body)
+    }
+}
+
+impl Bulkhead {
+    /// As [`Node::spawn_thread`], for a process whose task runs here. The task starts the thread and applies its signals, so
+    /// it can be killed, linked and watched although the node's own workers are all held.
+    pub fn spawn_thread<M: Send + 'static>(
+        &self,
+        body: impl FnOnce(BlockingContext<M>) -> Ended + Send + 'static,
+    ) -> Addr<M> {
+        self.site().spawn_thread(body)
+    }
+}
+
+impl Site<'_> {
+    fn spawn_thread<M: Send + 'static>(
+        self,
+        body: impl FnOnce(BlockingContext<M>) -> Ended + Send + 'static,
+    ) -> Addr<M> {
         let seat = Seat::new();
-        let ready = start::prepare(self, &seat).expect("a fresh seat can be started");
-        let (ring, rung) = crossbeam_channel::bounded(1);
-        let bell = Waker::from(Arc::new(Bell(ring)));
-        let waker = bell.clone();
-        let (home, node) = (Arc::clone(&seat), self.clone());
-        let body = move |cx| body(BlockingContext { cx, seat: home, node, bell: waker, rung });
-        let thread = OwnThread::new(ready.context(&seat), bell, body);
-        ready.launch_task(&seat, Birth::default(), Kin::default(), |me| Task::on_thread(me, thread));
+        let ready = self.prepare(&seat);
+        let thread = on_thread(ready.context(&seat), body);
+        ready.launch(&seat, Work::Thread(thread), Birth::default(), Kin::default());
         Addr::new(seat)
     }
+}
+
+/// A body for a thread of its own, with what its context waits with.
+pub(crate) fn on_thread<M: Send + 'static>(
+    cx: Context<M>,
+    body: impl FnOnce(BlockingContext<M>) -> Ended + Send + 'static,
+) -> OwnThread {
+    let (ring, rung) = crossbeam_channel::bounded(1);
+    let bell = Waker::from(Arc::new(Bell(ring)));
+    let (seat, node, waker) = (Arc::clone(&cx.seat), cx.node().clone(), bell.clone());
+    OwnThread::new(cx, bell, move |cx| body(BlockingContext { cx, seat, node, bell: waker, rung }))
 }
 
 /// A process on its own thread, seen from inside: a [`Context`] whose receives block.
@@ -390,19 +424,6 @@ impl Wake for Bell {
     fn wake_by_ref(self: &Arc<Self>) {
         // Full: it rings already. Closed: nobody will look any more.
         let _rings_already = self.0.try_send(());
-    }
-}
-
-/// The waker of a thread that waits for an answer.
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.wake_by_ref();
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.0.unpark();
     }
 }
 

@@ -62,6 +62,8 @@ pub(crate) struct Settings {
 
 /// The slots of a pid table, without the one that is the node's own.
 const MAX_PROCESSES: usize = u32::MAX as usize - 1;
+/// More threads than any machine has to give, and fewer than tokio refuses.
+pub(crate) const MAX_THREADS: usize = 32_768;
 /// A mark is looked for once per so many messages.
 const LEAST_HIGH_WATER: usize = 1_024;
 /// Below this, being interrupted by the system would look like not giving way.

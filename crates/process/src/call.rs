@@ -20,11 +20,12 @@
 use crate::callee::{Asking, Callee};
 use crate::current;
 use crate::deadline::Limit;
+#[cfg(feature = "blocking")]
 use crate::node::Node;
 use crate::reply::{CallError, Left, Reply, Settle, Slot};
 use crate::seat::AnySeat;
 use crate::wire::{BoundCall, Signal};
-use freeboard_mailbox::{Caller, Refused};
+use freeboard_mailbox::Caller;
 use freeboard_signal::ExitReason;
 use std::{
     fmt,
@@ -73,8 +74,7 @@ enum Bond {
 
 impl<A: Callee, T: Send + 'static, F: FnOnce(Reply<T>) -> A::Request> Call<A, T, F> {
     pub(crate) fn new(to: A, request: F) -> Self {
-        let limit = Limit::new(Some(to.node().map_or(CALL_TIMEOUT, Node::call_timeout)));
-        Self { to, request: Some(request), limit, bond: Bond::Free, asked: Asked::nobody() }
+        Self { to, request: Some(request), limit: Limit::usual(), bond: Bond::Free, asked: Asked::nobody() }
     }
 
     /// Waits this long, counted from the first poll, instead of [`CALL_TIMEOUT`]. Zero asks for an answer that is there
@@ -106,44 +106,72 @@ impl<A: Callee, T: Send + 'static, F: FnOnce(Reply<T>) -> A::Request> Call<A, T,
     }
 }
 
-/// What one look at a call came to.
-pub(crate) enum Look<T> {
-    Answer(Result<T, CallError>),
-    /// Nothing yet.
-    Waits,
-}
+/// What a look at a call comes to: the answer, or nothing yet.
+type Look<T> = Poll<Result<T, CallError>>;
 
 impl<A: Callee, T: Send + 'static, F: FnOnce(Reply<T>) -> A::Request> Call<A, T, F> {
     /// Looks for the answer, and sends the request the first time; `waker` is woken when it comes, not when the limit
     /// passes.
+    #[inline(always)]
     pub(crate) fn look(&mut self, waker: &Waker) -> Look<T> {
-        if self.request.is_some() {
-            self.to.resolve();
+        if let Some(request) = self.request.take() {
+            return self.ask(request, waker);
         }
+        self.look_again(waker)
+    }
+
+    /// Looks for the answer to a request that was sent.
+    #[inline(always)]
+    fn look_again(&mut self, waker: &Waker) -> Look<T> {
+        let look = self.asked.poll(waker);
+        if let Poll::Ready(answer) = &look {
+            self.heed(answer);
+        } else if self.bond == Bond::Wanted || self.limit.is_limited() {
+            return self.look_around();
+        }
+        look
+    }
+
+    /// Sends the request.
+    #[inline(always)]
+    fn ask(&mut self, request: F, waker: &Waker) -> Look<T> {
+        self.to.resolve();
         let Some(Asking(seat)) = self.to.seat() else {
-            // Taken, so that it is dropped now; polled again, this call waits for ever, as one that was answered.
-            let request = self.request.take();
-            return if request.is_some() {
-                Look::Answer(Err(CallError::Exited(ExitReason::NoProc)))
-            } else {
-                Look::Waits
-            };
+            // From here on this call waits for ever, as one that was answered.
+            return Poll::Ready(Err(CallError::Exited(ExitReason::NoProc)));
         };
         let core = seat.core();
-        if let Some(request) = self.request.take() {
-            let serving = current::serving();
-            self.limit.inherit(serving.and_then(|(_, deadline)| deadline));
-            let until = self.limit.start(core);
-            let bond = &mut self.bond;
-            let before = |slot: &Arc<Slot<T>>| bond.make(seat, slot);
-            let caller = serving.map(|(pid, _)| pid);
-            self.asked = Asked::send(&self.to, seat, caller, until, self.limit.read(), before, request);
+        if let Some((caller, deadline)) = current::serving() {
+            if core.is_now(caller) {
+                return Poll::Ready(Err(CallError::CallingSelf));
+            }
+            self.limit.inherit(deadline);
         }
-        if let Some(answer) = self.asked.poll(waker) {
-            self.bond.is_over(&answer, || seat.give_up(self.asked.number));
-            return Look::Answer(answer);
+        let is_far = self.limit.start(core) || !self.limit.is_limited();
+        let until = self.limit.until();
+        // Nobody else knows the slot yet, so the caller can be parked in it without a look.
+        let slot = Slot::new(until, Some(waker.clone()));
+        if self.bond == Bond::Wanted {
+            self.bond.make(seat, &slot);
         }
-        let Some(slot) = self.asked.slot() else { return Look::Waits };
+        match Asked::send(&self.to, seat, until, slot, request) {
+            Ok(asked) => self.asked = asked,
+            Err(why) => return Poll::Ready(Err(why)),
+        }
+        if is_far && self.bond != Bond::Wanted { Poll::Pending } else { self.look_at_once(waker) }
+    }
+
+    /// The first look at a call that may be over as soon as it is sent, or that nobody is bound to.
+    #[cold]
+    fn look_at_once(&mut self, waker: &Waker) -> Look<T> {
+        self.look_again(waker)
+    }
+
+    /// What else may end a call that is not answered.
+    #[cold]
+    fn look_around(&mut self) -> Look<T> {
+        let (Some(Asking(seat)), Some(slot)) = (self.to.seat(), self.asked.slot()) else { return Poll::Pending };
+        let core = seat.core();
         if self.bond == Bond::Wanted {
             self.bond.make(seat, slot);
         }
@@ -154,9 +182,9 @@ impl<A: Callee, T: Send + 'static, F: FnOnce(Reply<T>) -> A::Request> Call<A, T,
         }
         if self.limit.is_over(core, || Arc::clone(slot) as Arc<dyn Settle>) {
             let answer = self.asked.give_up(seat);
-            return Look::Answer(answer.unwrap_or(Err(CallError::Timeout)));
+            return Poll::Ready(answer.unwrap_or(Err(CallError::Timeout)));
         }
-        Look::Waits
+        Poll::Pending
     }
 
     /// When it is given up, if there is a limit and a clock.
@@ -172,24 +200,28 @@ impl<A: Callee, T: Send + 'static, F: FnOnce(Reply<T>) -> A::Request> Call<A, T,
     }
 }
 
-impl Bond {
-    /// Makes the bond with whoever lives there, if it is wanted and was not made.
-    fn make<T: Send + 'static>(&mut self, seat: &dyn AnySeat, slot: &Arc<Slot<T>>) {
-        if *self != Self::Wanted {
-            return;
+impl<A: Callee, T: Send + 'static, F> Call<A, T, F> {
+    /// What a bound call was told when its process ended holds, also if the next incarnation still has its request.
+    #[inline]
+    fn heed(&self, answer: &Result<T, CallError>) {
+        if self.bond == Bond::Made
+            && matches!(answer, Err(CallError::Exited(_)))
+            && let Some(Asking(seat)) = self.to.seat()
+        {
+            seat.give_up(self.asked.number);
         }
+    }
+}
+
+impl Bond {
+    /// Makes the bond with whoever lives there, if anybody does.
+    #[cold]
+    fn make<T: Send + 'static>(&mut self, seat: &dyn AnySeat, slot: &Arc<Slot<T>>) {
         let Some(incarnation) = seat.incarnation() else { return };
         let slot = Arc::clone(slot) as Arc<dyn Settle>;
         let signal = Signal::Bound { call: BoundCall(Arc::downgrade(&slot)) };
         if seat.push_signal(incarnation, Box::new(signal)).is_ok() {
             *self = Self::Made;
-        }
-    }
-
-    /// What a bound call was told when its process ended holds, also if the next incarnation still has its request.
-    fn is_over<T>(self, answer: &Result<T, CallError>, abandon: impl FnOnce()) {
-        if self == Self::Made && matches!(answer, Err(CallError::Exited(_))) {
-            abandon();
         }
     }
 }
@@ -200,24 +232,40 @@ impl<A: Callee, T: Send + 'static, F: FnOnce(Reply<T>) -> A::Request> Future for
     type Output = Result<T, CallError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Look::Answer(answer) = self.look(cx.waker()) {
-            return Poll::Ready(answer);
-        }
+        let look = self.look(cx.waker());
         let this = &mut *self;
-        if let (Some(slot), Some(Asking(seat))) = (this.asked.slot(), this.to.seat()) {
+        if look.is_pending()
+            && this.limit.is_limited()
+            && let (Some(slot), Some(Asking(seat))) = (this.asked.slot(), this.to.seat())
+        {
             this.limit.wake(seat.core(), cx.waker(), || Arc::clone(slot) as Arc<dyn Settle>);
         }
-        Poll::Pending
+        look
     }
 }
 
 impl<A: Callee, T: Send + 'static, F> Drop for Call<A, T, F> {
+    #[inline]
     fn drop(&mut self) {
-        if let Some(Asking(seat)) = self.to.seat() {
+        if self.limit.is_set()
+            && let Some(Asking(seat)) = self.to.seat()
+        {
             self.limit.end(seat.core());
-            if let Some(answer) = self.asked.give_up(seat) {
-                self.bond.is_over(&answer, || seat.give_up(self.asked.number));
-            }
+        }
+        if self.asked.slot.is_some() {
+            self.leave();
+        }
+    }
+}
+
+impl<A: Callee, T: Send + 'static, F> Call<A, T, F> {
+    /// Gives up, whoever waited.
+    #[cold]
+    fn leave(&mut self) {
+        if let Some(Asking(seat)) = self.to.seat()
+            && let Some(answer) = self.asked.give_up(seat)
+        {
+            self.heed(&answer);
         }
     }
 }
@@ -230,82 +278,61 @@ impl<A: Callee, T: Send + 'static, F> fmt::Debug for Call<A, T, F> {
 
 /// A request that was sent, as far as its caller is concerned.
 struct Asked<T> {
-    sent: Sent<T>,
+    /// Where the answer will be, while it is awaited.
+    slot: Option<Arc<Slot<T>>>,
     /// Its number in the mailbox.
     number: u64,
-}
-
-enum Sent<T> {
-    UnderWay(Arc<Slot<T>>),
-    Failed(CallError),
-    Over,
 }
 
 impl<T: Send + 'static> Asked<T> {
     /// Nobody was asked yet.
     fn nobody() -> Self {
-        Self { sent: Sent::Over, number: 0 }
+        Self { slot: None, number: 0 }
     }
 
-    /// Sends a request, for a caller who waits until then; `now` is what the coarse clock has just said, if it was asked;
-    /// `before` sees its slot before anybody else does.
+    /// Sends a request, for a caller who waits for what is put into that slot.
+    #[inline(always)]
     fn send<A: Callee>(
         to: &A,
         seat: &dyn AnySeat,
-        caller: Option<freeboard_signal::Pid>,
         until: Option<Instant>,
-        now: Option<Instant>,
-        before: impl FnOnce(&Arc<Slot<T>>),
+        slot: Arc<Slot<T>>,
         request: impl FnOnce(Reply<T>) -> A::Request,
-    ) -> Self {
-        let core = seat.core();
-        if caller.is_some_and(|caller| core.is_now(caller)) {
-            return Self { sent: Sent::Failed(CallError::CallingSelf), number: 0 };
-        }
-        let slot = Slot::new(until);
-        before(&slot);
-        let waits = match (until, core.node()) {
+    ) -> Result<Self, CallError> {
+        let waits = match (until, seat.core().node()) {
             (Some(until), Some(node)) => node.caller(until),
             _ => Caller::NONE,
         };
         // The request holds the reply: whatever its drop says comes after this.
         let refused = || drop(slot.give_up());
-        match to.send_call(request(Reply::new(Arc::clone(&slot))), waits, now, refused) {
-            Ok(number) => Self { sent: Sent::UnderWay(slot), number },
-            Err(Refused::Closed(reason)) => Self { sent: Sent::Failed(CallError::Exited(reason)), number: 0 },
-            Err(other) => Self { sent: Sent::Failed(CallError::Refused(other)), number: 0 },
+        match to.send_call(request(Reply::new(Arc::clone(&slot))), waits, refused) {
+            Ok(number) => Ok(Self { slot: Some(slot), number }),
+            Err(why) => Err(CallError::of_refusal(why)),
         }
     }
 
-    /// Where the answer will be, while it is awaited.
+    #[inline]
     fn slot(&self) -> Option<&Arc<Slot<T>>> {
-        match &self.sent {
-            Sent::UnderWay(slot) => Some(slot),
-            Sent::Failed(_) | Sent::Over => None,
-        }
+        self.slot.as_ref()
     }
 
     /// The answer, once; or parks the caller.
-    fn poll(&mut self, waker: &Waker) -> Option<Result<T, CallError>> {
-        let answer = match &self.sent {
-            Sent::UnderWay(slot) => slot.poll(waker)?,
-            Sent::Failed(why) => Err(why.clone()),
-            Sent::Over => return None,
-        };
-        self.sent = Sent::Over;
-        Some(answer)
+    #[inline(always)]
+    fn poll(&mut self, waker: &Waker) -> Look<T> {
+        let Some(slot) = &self.slot else { return Poll::Pending };
+        let look = slot.poll(waker);
+        if look.is_ready() {
+            self.slot = None;
+        }
+        look
     }
 
     /// Gives up; an answer that is there is returned. The seat is told if there is none.
     fn give_up(&mut self, seat: &dyn AnySeat) -> Option<Result<T, CallError>> {
-        match std::mem::replace(&mut self.sent, Sent::Over) {
-            Sent::UnderWay(slot) => match slot.give_up() {
-                Left::Answered(answer) => return Some(answer),
-                Left::Waiting => seat.give_up(self.number),
-                Left::Over => {}
-            },
-            Sent::Failed(why) => return Some(Err(why)),
-            Sent::Over => {}
+        match self.slot.take()?.give_up() {
+            Left::Answered(answer) => return Some(answer),
+            Left::Waiting => seat.give_up(self.number),
+            Left::Over => {}
         }
         None
     }
@@ -328,8 +355,14 @@ impl<T: Send + 'static> Pending<T> {
         seat: Arc<dyn AnySeat>,
         request: impl FnOnce(Reply<T>) -> A::Request,
     ) -> Self {
-        let asked = Asked::send(to, &*seat, current::pid(), None, None, |_| {}, request);
-        Self { asked, to: seat, limit: Limit::new(None) }
+        let asked = match current::pid() {
+            Some(caller) if seat.core().is_now(caller) => Err(CallError::CallingSelf),
+            _ => Asked::send(to, &*seat, None, Slot::new(None, None), request),
+        };
+        // What failed is an answer as well.
+        let failed = |why| Asked { slot: Some(Slot::answered(Err(why))), number: 0 };
+        let asked = asked.unwrap_or_else(failed);
+        Self { asked, to: seat, limit: Limit::none() }
     }
 
     /// Waits this long, counted from now. A seat that was not started yet has no clock: there it counts from the first start.
@@ -348,7 +381,8 @@ impl<T: Send + 'static> Pending<T> {
     fn limited(mut self) -> Self {
         // It may have been looked at already: what would wake it by the time before says nothing of an earlier one.
         self.limit.end(self.to.core());
-        if let (Some(until), Some(slot)) = (self.limit.start(self.to.core()), self.asked.slot()) {
+        self.limit.start(self.to.core());
+        if let (Some(until), Some(slot)) = (self.limit.until(), self.asked.slot()) {
             slot.wait_until(until);
         }
         self
@@ -361,8 +395,9 @@ impl<T: Send + 'static> Future for Pending<T> {
     type Output = Result<T, CallError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        if let Some(answer) = self.asked.poll(cx.waker()) {
-            return Poll::Ready(answer);
+        let look = self.asked.poll(cx.waker());
+        if look.is_ready() {
+            return look;
         }
         let Self { asked, to, limit } = &mut *self;
         let Some(slot) = asked.slot() else { return Poll::Pending };

@@ -15,7 +15,7 @@ use crate::node::Node;
 use crate::recipient::Recipient;
 use crate::seat::{AnySeat, Seat};
 use freeboard_mailbox::{Caller, Refused, SendError};
-use std::{fmt, time::Instant};
+use std::fmt;
 
 /// Whoever can be [called](crate::Call). Sealed: implemented here and nowhere else.
 pub trait Callee: fmt::Debug + sealed::Sealed {
@@ -39,13 +39,7 @@ pub trait Callee: fmt::Debug + sealed::Sealed {
 
     /// Queues the request; answers its number there. `refused` runs before a refused one is dropped.
     #[doc(hidden)]
-    fn send_call(
-        &self,
-        request: Self::Request,
-        caller: Caller,
-        now: Option<Instant>,
-        refused: impl FnOnce(),
-    ) -> Result<u64, Refused>;
+    fn send_call(&self, request: Self::Request, caller: Caller, refused: impl FnOnce()) -> Result<u64, Refused>;
 }
 
 /// The seat that is asked. Opaque: what lies behind a call is nobody's business.
@@ -58,14 +52,8 @@ mod sealed {
 impl<M: Send + 'static> Seat<M> {
     /// Queues a call, as [`Callee::send_call`].
     #[inline]
-    pub(crate) fn ask(
-        &self,
-        request: M,
-        caller: Caller,
-        now: Option<Instant>,
-        refused: impl FnOnce(),
-    ) -> Result<u64, Refused> {
-        self.send_call(request, caller, now).map_err(|SendError { message, why }| {
+    pub(crate) fn ask(&self, request: M, caller: Caller, refused: impl FnOnce()) -> Result<u64, Refused> {
+        self.send_call(request, caller).map_err(|SendError { message, why }| {
             refused();
             drop(message);
             why
@@ -84,14 +72,8 @@ impl<M: Send + 'static> Callee for &Addr<M> {
     }
 
     #[inline]
-    fn send_call(
-        &self,
-        request: M,
-        caller: Caller,
-        now: Option<Instant>,
-        refused: impl FnOnce(),
-    ) -> Result<u64, Refused> {
-        Addr::seat(self).ask(request, caller, now, refused)
+    fn send_call(&self, request: M, caller: Caller, refused: impl FnOnce()) -> Result<u64, Refused> {
+        Addr::seat(self).ask(request, caller, refused)
     }
 }
 
@@ -104,15 +86,9 @@ impl<S: Send + 'static> Callee for &Recipient<S> {
         Some(Asking(Recipient::seat(self)))
     }
 
-    fn send_call(
-        &self,
-        request: S,
-        caller: Caller,
-        now: Option<Instant>,
-        refused: impl FnOnce(),
-    ) -> Result<u64, Refused> {
+    fn send_call(&self, request: S, caller: Caller, refused: impl FnOnce()) -> Result<u64, Refused> {
         let mut refused = Some(refused);
-        self.ask(request, caller, now, &mut || refused.take().into_iter().for_each(|refused| refused()))
+        self.ask(request, caller, &mut || refused.take().into_iter().for_each(|refused| refused()))
     }
 }
 
@@ -145,15 +121,9 @@ impl<M: Send + 'static> Callee for Holder<'_, M> {
         Some(self.name.node())
     }
 
-    fn send_call(
-        &self,
-        request: M,
-        caller: Caller,
-        now: Option<Instant>,
-        refused: impl FnOnce(),
-    ) -> Result<u64, Refused> {
+    fn send_call(&self, request: M, caller: Caller, refused: impl FnOnce()) -> Result<u64, Refused> {
         match &self.addr {
-            Some(addr) => addr.seat().ask(request, caller, now, refused),
+            Some(addr) => addr.seat().ask(request, caller, refused),
             None => {
                 refused();
                 Err(Refused::Nobody)

@@ -48,10 +48,11 @@ struct Waiting {
     rings: Option<Instant>,
 }
 
-enum Place {
-    Taken(Instant, Arc<dyn Settle>),
-    /// Free; the next free place, and one more.
-    Free(usize),
+struct Place {
+    /// Who waits here until when; free without.
+    taken: Option<(Instant, Arc<dyn Settle>)>,
+    /// The next free place, and one more.
+    next: usize,
 }
 
 /// A place among the callers.
@@ -86,6 +87,7 @@ impl Callers {
         drop(left);
     }
 
+    #[cold]
     fn set(node: &Node, until: Instant) {
         let weak = node.downgrade();
         node.timers().at(until, |_| Action::Run(Box::new(move || Self::ring(&weak, until))));
@@ -113,36 +115,35 @@ impl Callers {
 impl Waiting {
     fn seat(&mut self, until: Instant, call: Arc<dyn Settle>) -> usize {
         self.waiting += 1;
-        let taken = Place::Taken(until, call);
-        match self.free.checked_sub(1) {
+        let taken = Some((until, call));
+        match self.free.checked_sub(1).and_then(|free| self.places.get_mut(free)) {
             Some(place) => {
-                if let Place::Free(next) = mem::replace(&mut self.places[place], taken) {
-                    self.free = next;
-                }
-                place
+                place.taken = taken;
+                mem::replace(&mut self.free, place.next) - 1
             }
             None => {
-                self.places.push(taken);
+                self.places.push(Place { taken, next: 0 });
                 self.places.len() - 1
             }
         }
     }
 
-    /// Gives the place back; what was there is to be dropped outside the lock.
-    fn leave(&mut self, place: usize) -> Place {
+    /// Gives the place back; who was there is to be dropped outside the lock.
+    fn leave(&mut self, place: usize) -> Option<(Instant, Arc<dyn Settle>)> {
         self.waiting -= 1;
-        let free = mem::replace(&mut self.free, place + 1);
-        mem::replace(&mut self.places[place], Place::Free(free))
+        let left = &mut self.places[place];
+        left.next = mem::replace(&mut self.free, place + 1);
+        left.taken.take()
     }
 
     /// Who is due by now, and when the next one is. They keep their places until they leave.
     fn look(&self, now: Instant) -> (Vec<Arc<dyn Settle>>, Option<Instant>) {
         let (mut due, mut next) = (Vec::new(), None::<Instant>);
         for place in &self.places {
-            match place {
-                Place::Taken(until, call) if *until <= now => due.push(Arc::clone(call)),
-                Place::Taken(until, _) => next = Some(next.map_or(*until, |next| next.min(*until))),
-                Place::Free(_) => {}
+            match &place.taken {
+                Some((until, call)) if *until <= now => due.push(Arc::clone(call)),
+                Some((until, _)) => next = Some(next.map_or(*until, |next| next.min(*until))),
+                None => {}
             }
         }
         (due, next)

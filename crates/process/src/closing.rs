@@ -44,7 +44,6 @@ pub(crate) struct OfSeat {
 }
 
 /// Those who are told that a seat is closed.
-#[derive(Default)]
 pub(crate) struct Told {
     waiting: IntoIter<Waker>,
     watchers: IntoIter<(Ref, Peer)>,
@@ -65,19 +64,19 @@ impl Told {
 
 impl Core {
     /// The seat is closed, and everything before the last step is done: marks it, and takes those who are to be told.
-    pub(crate) fn take_waiting(&self) -> Told {
+    pub(crate) fn take_waiting(&self) -> Option<Box<Told>> {
         let mut life = self.life.lock();
         self.mark_over();
         let of_seat = life.rows_if_any().and_then(|rows| rows.of_seat.take());
         drop(life);
-        let OfSeat { waiting, watchers, expiry, .. } = of_seat.map(|of_seat| *of_seat).unwrap_or_default();
+        let OfSeat { waiting, watchers, expiry, .. } = *of_seat?;
         if let (Some(expiry), Some(node)) = (expiry, self.node()) {
             let _left = node.timers().cancel(expiry, expiry.at());
         }
-        Told {
+        Some(Box::new(Told {
             waiting: waiting.into_values().collect::<Vec<_>>().into_iter(),
             watchers: watchers.into_iter().collect::<Vec<_>>().into_iter(),
-        }
+        }))
     }
 
     /// Adds a watcher of the seat. Answers false, and adds none, if the end was told already.
@@ -130,7 +129,8 @@ impl<M: Send + 'static> Addr<M> {
     /// Waits until no incarnation will ever live here again; the reason of the last one's end, or why there was none.
     ///
     /// A restart does not end this wait. A seat that is closed answers at once; one that was never started waits for its
-    /// first incarnation like any other, and hears `NoProc` if its spec is dropped. By then the process is gone: its callers
+    /// first incarnation like any other, and hears `NoProc` if its spec is dropped; a call, or a send, then says
+    /// [`NotStarted`](crate::CallError::NotStarted). By then the process is gone: its callers
     /// are answered, those who watch it are told, and its supervisor has let go of it.
     ///
     /// ```

@@ -8,17 +8,19 @@
 
 use crate::addr::Addr;
 use crate::current;
+use crate::executor::Workers;
 use crate::idle::Idle;
 use crate::life::{Life, Link};
 use crate::monitor::MonitorOptions;
 use crate::node::Node;
 use crate::own_timers::OwnTimers;
 use crate::seat::{AnySeat, Seat};
-use crate::start::{self, Birth, Kin, StartError};
+use crate::site::Site;
+use crate::start::{Birth, Kin, StartError, Work};
 use crate::sync::MutexGuard;
 use crate::target::Target;
 use crate::wire::{Peer, Signal};
-use freeboard_mailbox::{Inbox, Notice};
+use freeboard_mailbox::{Asked, Inbox, Notice};
 use freeboard_monitor::Row;
 use freeboard_signal::{ExitReason, Pid, Ref};
 use std::{collections::VecDeque, fmt, future::Future, sync::Arc, time::Instant};
@@ -51,11 +53,22 @@ pub(crate) struct Rare<M> {
     pub(crate) next: VecDeque<M>,
     pub(crate) timers: OwnTimers<M>,
     pub(crate) idle: Option<Idle>,
+    /// Why this actor stops when its handler is through, if it does.
+    pub(crate) stops: Option<Box<ExitReason>>,
+    /// What the runtime has asked in the middle of a handler, to be served when that is through.
+    pub(crate) asked: VecDeque<Box<Asked>>,
+}
+
+impl<M> Rare<M> {
+    /// Whether an actor has nothing to do here before its queue.
+    pub(crate) fn is_at_rest(&self) -> bool {
+        self.next.is_empty() && self.asked.is_empty() && self.stops.is_none()
+    }
 }
 
 impl<M> Default for Rare<M> {
     fn default() -> Self {
-        Self { next: VecDeque::new(), timers: OwnTimers::default(), idle: None }
+        Self { next: VecDeque::new(), timers: OwnTimers::default(), idle: None, stops: None, asked: VecDeque::new() }
     }
 }
 
@@ -261,9 +274,18 @@ impl<M: Send + 'static> Context<M> {
         F: FnOnce(Context<N>) -> Fut + Send + 'static,
         Fut: Future<Output = Ended> + Send + 'static,
     {
+        self.spawn_link_on(None, body)
+    }
+
+    pub(crate) fn spawn_link_on<N, F, Fut>(&mut self, on: Option<&Arc<dyn Workers>>, body: F) -> Addr<N>
+    where
+        N: Send + 'static,
+        F: FnOnce(Context<N>) -> Fut + Send + 'static,
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
         let token = self.node().new_ref();
         let kin = Kin { link: Some((self.me(), token)), watcher: None };
-        self.spawn_with(body, kin, |life, child| {
+        self.spawn_with(on, body, kin, |life, child| {
             life.rows().add_link(child, token);
         })
     }
@@ -275,9 +297,18 @@ impl<M: Send + 'static> Context<M> {
         F: FnOnce(Context<N>) -> Fut + Send + 'static,
         Fut: Future<Output = Ended> + Send + 'static,
     {
+        self.spawn_monitor_on(None, body)
+    }
+
+    pub(crate) fn spawn_monitor_on<N, F, Fut>(&mut self, on: Option<&Arc<dyn Workers>>, body: F) -> (Addr<N>, Ref)
+    where
+        N: Send + 'static,
+        F: FnOnce(Context<N>) -> Fut + Send + 'static,
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
         let monitor = self.node().new_ref();
         let kin = Kin { link: None, watcher: Some((monitor, self.me())) };
-        let addr = self.spawn_with(body, kin, |life, child| {
+        let addr = self.spawn_with(on, body, kin, |life, child| {
             let row = Row { pid: child.pid, peer: child, name: None, tag: None, priority: false };
             life.rows().watching.insert(monitor, row);
         });
@@ -285,21 +316,27 @@ impl<M: Send + 'static> Context<M> {
     }
 
     /// Starts a process; `row` is written here before the child can run, so none of its signals can come too early.
-    fn spawn_with<N, F, Fut>(&mut self, body: F, kin: Kin, row: impl FnOnce(&mut Life, Peer)) -> Addr<N>
+    fn spawn_with<N, F, Fut>(
+        &mut self,
+        on: Option<&Arc<dyn Workers>>,
+        body: F,
+        kin: Kin,
+        row: impl FnOnce(&mut Life, Peer),
+    ) -> Addr<N>
     where
         N: Send + 'static,
         F: FnOnce(Context<N>) -> Fut + Send + 'static,
         Fut: Future<Output = Ended> + Send + 'static,
     {
         let seat = Seat::new();
-        let ready = start::prepare(self.node(), &seat).expect("a fresh seat can be started");
+        let ready = Site::new(self.node(), on).prepare(&seat);
         let child = Peer { pid: ready.pid, seat: Arc::clone(&seat) as Arc<dyn AnySeat> };
         let body = Box::pin(body(ready.context(&seat)));
         if let Some(mut life) = self.life() {
             row(&mut life, child);
         }
         let birth = Birth { parent: Some(self.me()), ..Birth::default() };
-        ready.launch(&seat, body, birth, kin);
+        ready.launch(&seat, Work::Body(body), birth, kin);
         Addr::new(seat)
     }
 
@@ -312,7 +349,7 @@ impl<M: Send + 'static> Context<M> {
     /// Tells whoever started this process that it is up (OTP: F1). An [`Actor`](crate::Actor) does so when its `init` is
     /// through; a raw child does it itself, or its spec does. Later calls change nothing.
     pub fn acknowledge(&mut self) {
-        let up = self.life().and_then(|mut life| life.obligations.as_mut()?.come_up());
+        let up = self.life().and_then(|mut life| life.come_up());
         if let Some(up) = up {
             up.tell(self.pid);
         }
@@ -355,7 +392,7 @@ impl<M: Send + 'static> Context<M> {
         if rest.is_empty() {
             return;
         }
-        current::run_ending(self.pid, &self.seat.core.why_vacant(), || {
+        current::run_ending(self.pid, self.seat.core.last_end().answer(), || {
             while let Some(entry) = rest.take_next() {
                 self.seat.bury(entry);
             }
@@ -368,6 +405,9 @@ impl<M: Send + 'static> Drop for Context<M> {
         self.seat.intake.note_inspected(self.inbox.take_inspected());
         if self.seat.core.is_living(self.pid.generation()) {
             self.seat.intake.note_handled(u64::from(std::mem::take(&mut self.unnoted)));
+        }
+        if self.inbox.is_empty() {
+            return;
         }
         // What this receiver took and did not use goes back to the seat, where the exit protocol drops it in its turn.
         if let Some(late) = self.seat.intake.give_back(self.pid.generation(), std::mem::take(&mut self.inbox)) {

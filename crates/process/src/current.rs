@@ -8,14 +8,14 @@
 //! # States
 //! *Running*: dropped replies are parked here until the poll's verdict is known. *Settled(answer)*: they are answered at
 //! once. With the exit reason while a dead process's leftovers are dropped (by then names are released and its future is
-//! gone); with the refusal while a mailbox drops what its policy does not keep; with "no reply" for what came through an alias
+//! gone), or with "not started" if it never came up; with the refusal while a mailbox drops what its policy does not keep; with "no reply" for what came through an alias
 //! that had ended.
 
 use crate::reply::{CallError, Settle};
 use crate::watchdog::Post;
 use crate::wire::Peer;
 use freeboard_mailbox::sync::thread_local;
-use freeboard_signal::{ExitReason, Pid};
+use freeboard_signal::Pid;
 use std::{
     cell::{Cell, RefCell},
     mem,
@@ -231,9 +231,9 @@ pub(crate) fn run_thread<T>(pid: Pid, work: impl FnOnce() -> T) -> Turn<T> {
     within(Some(pid), true, None, None, work)
 }
 
-/// Runs `work`, which drops what a dead process left: replies in it are answered with `reason`.
-pub(crate) fn run_ending<T>(pid: Pid, reason: &ExitReason, work: impl FnOnce() -> T) -> T {
-    settled(Some(pid), false, CallError::Exited(reason.clone()), work)
+/// Runs `work`, which drops what a dead process left: replies in it are answered with this.
+pub(crate) fn run_ending<T>(pid: Pid, answer: CallError, work: impl FnOnce() -> T) -> T {
+    settled(Some(pid), false, answer, work)
 }
 
 /// Runs `work`, which drops messages that a mailbox does not keep: replies in them are answered with this, whoever is being
@@ -438,18 +438,24 @@ fn within<T>(
     /// Takes the frame down, and puts up what was there before. In a box: it is rare that there was anything.
     struct Restore(Option<Box<Frame>>);
     impl Drop for Restore {
+        #[inline]
         fn drop(&mut self) {
-            let around = self.0.take();
-            // What is left in the frame is dropped without the borrow.
-            let _left = CURRENT.with(|current| {
-                let is_left = current.any_parked.get() || current.is_settled.get();
-                let left = is_left.then(|| (current.take_parked(), current.take_settled()));
-                current.take_down();
-                if let Some(around) = around {
-                    current.put_back(*around);
+            CURRENT.with(|current| {
+                if self.0.is_some() || current.any_parked.get() || current.is_settled.get() {
+                    clear_away(current, self.0.take());
+                } else {
+                    current.take_down();
                 }
-                left
             });
+        }
+    }
+    /// The same where something is left in the frame, or stood there before. What is left is dropped last: it is user data.
+    #[cold]
+    fn clear_away(current: &Ambient, around: Option<Box<Frame>>) {
+        let _left = (current.take_parked(), current.take_settled());
+        current.take_down();
+        if let Some(around) = around {
+            current.put_back(*around);
         }
     }
     let around = CURRENT.with(|current| {

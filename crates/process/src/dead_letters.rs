@@ -11,6 +11,7 @@
 //! * It sees a message before its destructor runs.
 //! * What it sends and nobody receives is counted and not shown: a hook never runs inside of itself.
 //! * Without a hook nothing is computed for one.
+//! * The hook is the node's: what was queued at a spec that no node ever had is dropped, and shown to nobody.
 //!
 //! # Not here
 //! Which messages a policy drops, and the counters: `freeboard-mailbox`.

@@ -19,6 +19,7 @@
 
 use crate::callers::Seated;
 use crate::current;
+use crate::node::Node;
 use crate::reply::Settle;
 use crate::seat::Core;
 use crate::timer::{Action, Timer};
@@ -34,16 +35,21 @@ const EXACT: Duration = Duration::from_millis(50);
 
 /// Until when a call waits.
 pub(crate) struct Limit {
-    within: Option<Duration>,
+    within: Within,
     until: Option<Instant>,
     set: Option<Set>,
     is_exact: bool,
-    /// Whether it began to count in the present poll, with a good while to go.
-    is_fresh: bool,
-    /// What the coarse clock said when it began to count, if it was asked.
-    read: Option<Instant>,
     /// Whether its seat knows that it waits for a clock.
     is_early: bool,
+}
+
+/// A limit that has not begun to count.
+enum Within {
+    /// As long as the node says.
+    Usual,
+    Own(Duration),
+    /// There is none, or it counts already: then it is a point in time.
+    Nothing,
 }
 
 /// What wakes a call at its time.
@@ -53,13 +59,21 @@ enum Set {
 }
 
 impl Limit {
-    pub(crate) fn new(within: Option<Duration>) -> Self {
-        Self { within, until: None, set: None, is_exact: false, is_fresh: false, read: None, is_early: false }
+    /// As long as calls usually wait.
+    #[inline]
+    pub(crate) fn usual() -> Self {
+        Self { within: Within::Usual, until: None, set: None, is_exact: false, is_early: false }
+    }
+
+    /// No limit, until it is given one.
+    pub(crate) fn none() -> Self {
+        Self { within: Within::Nothing, ..Self::usual() }
     }
 
     /// Changes the limit, before the first look.
+    #[inline]
     pub(crate) fn set(&mut self, within: Option<Duration>) {
-        self.within = within;
+        self.within = within.map_or(Within::Nothing, Within::Own);
     }
 
     /// Not longer than that, in any case.
@@ -68,38 +82,46 @@ impl Limit {
     }
 
     /// Whether there is a limit at all.
+    #[inline]
     pub(crate) fn is_limited(&self) -> bool {
-        self.within.is_some() || self.until.is_some()
+        !matches!(self.within, Within::Nothing) || self.until.is_some()
     }
 
     /// When it passes, if it has begun to count.
-    #[cfg(feature = "blocking")]
+    #[inline]
     pub(crate) fn until(&self) -> Option<Instant> {
         self.until
     }
 
-    /// What the coarse clock said when it began to count, if it was asked.
-    pub(crate) fn read(&self) -> Option<Instant> {
-        self.read
+    /// Whether something is to wake the call at its time, which must be [taken back](Self::end).
+    #[inline]
+    pub(crate) fn is_set(&self) -> bool {
+        self.set.is_some()
     }
 
-    /// Starts to count, if there is a clock. Answers until when the call waits, as far as that is known.
-    pub(crate) fn start(&mut self, core: &Core) -> Option<Instant> {
-        if let (Some(limit), Some(node)) = (self.within, core.node()) {
-            // Counted once: from here on it is a point in time.
-            self.within = None;
-            self.is_exact = limit < EXACT;
-            self.is_fresh = !self.is_exact;
-            let now = if self.is_exact {
-                node.now()
-            } else {
-                let now = node.coarse();
-                self.read = Some(now);
-                now + node.lag()
-            };
-            self.inherit(Some(node.later_than(now, limit)));
+    /// Starts to count, if there is something to count and a clock. Answers whether it has just begun, with a good while to
+    /// go: then it is not over, which saves a look at the clock.
+    #[inline]
+    pub(crate) fn start(&mut self, core: &Core) -> bool {
+        match core.node() {
+            Some(node) if !matches!(self.within, Within::Nothing) => self.count(node),
+            _ => false,
         }
-        self.until
+    }
+
+    fn count(&mut self, node: &Node) -> bool {
+        let limit = match mem::replace(&mut self.within, Within::Nothing) {
+            Within::Usual => node.call_timeout(),
+            Within::Own(limit) => limit,
+            Within::Nothing => return false,
+        };
+        self.is_exact = limit < EXACT;
+        let until = match self.is_exact {
+            true => node.later(limit),
+            false => node.later_than(node.coarse(), limit.saturating_add(node.lag())),
+        };
+        self.inherit(Some(until));
+        !self.is_exact
     }
 
     /// Whether the time has come.
@@ -108,9 +130,9 @@ impl Limit {
             return false;
         }
         self.await_clock(core, slot);
-        let (Some(node), Some(until)) = (core.node(), self.start(core)) else { return false };
-        // A long limit that has just begun to count is not over: that saves a look at the clock.
-        !mem::take(&mut self.is_fresh) && until <= node.now()
+        let begins = self.start(core);
+        let (Some(node), Some(until)) = (core.node(), self.until) else { return false };
+        !begins && until <= node.now()
     }
 
     /// Sees to it that the call is looked at again by then. `action` wakes it whoever polls it.
@@ -128,7 +150,7 @@ impl Limit {
 
     /// Waits for a clock: a seat that was never started has none. The limit starts to run at its first start, which nudges
     /// this call. If there never is one, the queue is dropped, and so the call answered.
-    pub(crate) fn await_clock(&mut self, core: &Core, slot: impl FnOnce() -> Arc<dyn Settle>) {
+    fn await_clock(&mut self, core: &Core, slot: impl FnOnce() -> Arc<dyn Settle>) {
         if core.node().is_none() && !self.is_early {
             let slot = slot();
             let mut life = core.life.lock();
@@ -149,11 +171,13 @@ impl Limit {
     }
 
     /// Takes back what would wake the call.
+    #[inline]
     pub(crate) fn end(&mut self, core: &Core) {
-        match (self.set.take(), core.node()) {
-            (Some(Set::Timer(timer)), Some(node)) => drop(node.timers().cancel(timer, timer.at())),
-            (Some(Set::Caller(seated)), Some(node)) => node.callers().leave(seated),
-            (None, _) | (_, None) => {}
+        if let (Some(set), Some(node)) = (self.set.take(), core.node()) {
+            match set {
+                Set::Timer(timer) => drop(node.timers().cancel(timer, timer.at())),
+                Set::Caller(seated) => node.callers().leave(seated),
+            }
         }
     }
 }

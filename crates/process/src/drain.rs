@@ -16,6 +16,7 @@ use crate::addr::Addr;
 use crate::context::Context;
 use crate::receive::{Next, Oldest, Receive};
 use freeboard_mailbox::Event;
+use freeboard_signal::ExitReason;
 use std::{
     future::Future,
     pin::Pin,
@@ -77,7 +78,7 @@ impl<M: Send + 'static> Context<M> {
     pub(crate) fn end_drained(&self) {
         // An actor ends between its handlers, so that its `terminate` can run.
         if self.holds_nothing() && !self.seat.core.is_handling() {
-            self.seat.core.finish(self.pid().generation());
+            self.seat.core.finish(self.pid().generation(), ExitReason::Normal);
             // The task itself is being polled right now, as a rule; but this context may have been lent to another one.
             self.seat.intake.wake_task();
         }
@@ -96,6 +97,6 @@ impl<M: Send + 'static> Future for RecvOrDrained<'_, M> {
     type Output = Next<Event<M>>;
 
     fn poll(mut self: Pin<&mut Self>, task: &mut TaskContext<'_>) -> Poll<Self::Output> {
-        self.0.poll_next(task)
+        self.0.poll_actor(task)
     }
 }

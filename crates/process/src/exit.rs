@@ -3,7 +3,7 @@
 //! ```text
 //!    1  the first reason is fixed                    6  links are told
 //!    2  the user's future is dropped, caught         7  dependents (a supervisor's children) are told
-//!    3  names are free, the seat closes              8  monitors are told
+//!    3  names and keys are free, the seat closes              8  monitors are told
 //!    4  timers end                                   9  this process's own monitors are taken back
 //!    5  callers are answered, the queue is dropped  10  the supervisor and the starter are told
 //!       or kept, as its spec says                   11  those are told who wait for the end of the seat, if this is it
@@ -17,7 +17,9 @@
 //! * Whoever asks finds a process alive until its names are free (OTP: A15), so that comes before its seat closes and its
 //!   queue is taken.
 //! * Dropping a queued request is what answers its caller, so the queue is dropped in step 5, each message caught on its
-//!   own: a message that panics in `Drop` harms nobody.
+//!   own: a message that panics in `Drop` harms nobody. If the process never came up, those callers hear that instead of the
+//!   reason alone ([`CallError::NotStarted`]): their requests were looked at by nobody. One whose request `init` had taken
+//!   hears the reason.
 //! * The node counts it no more from between 5 and 6 on: whoever hears of the death finds room for a successor.
 //! * The supervisor comes last, so a restart never meets what is left of the incarnation before.
 //! * A monitor that was queued and not yet seen is told the true reason; one that comes later finds the seat closed and
@@ -29,10 +31,11 @@
 
 use crate::closing::Told;
 use crate::current::{self, Parked};
-use crate::life::{Link, Obligations};
+use crate::keyed;
+use crate::life::{Link, Obligations, Rows};
 use crate::remains::Remains;
-use crate::reply::CallError;
-use crate::seat::{AnySeat, Sequel};
+use crate::reply::{CallError, Settle};
+use crate::seat::{AnySeat, End, Sequel};
 use crate::start::StartError;
 use crate::timer::Timer;
 use crate::wire::{Peer, Signal};
@@ -47,26 +50,32 @@ use std::{
 /// Observers told, or messages dropped, in one step: about half a millisecond when each of them has to be woken.
 const BATCH: usize = 512;
 
-/// An exit protocol under way.
+/// An exit protocol under way. What most processes leave none of is behind pointers, so that the protocol of a process that
+/// knew nobody is short.
 pub(crate) struct Exiting {
-    me: Peer,
-    reason: ExitReason,
-    remains: Box<dyn Remains>,
-    timers: IntoValues<u64, Timer>,
+    end: End,
+    remains: Option<Box<dyn Remains>>,
     parked: Parked,
     /// Whether this is the end of the seat too.
     is_last: bool,
+    /// Whether the node still counts this process.
+    counted: bool,
+    bonds: Option<Box<Bonds>>,
+    obligations: Option<Box<Obligations>>,
+    /// Observers that were still queued as signals.
+    late: Late,
+    /// Those who wait for the end of the seat.
+    told: Option<Box<Told>>,
+}
+
+/// What ends with a process, and who is told of it.
+#[derive(Default)]
+struct Bonds {
+    timers: IntoValues<u64, Timer>,
     links: IntoIter<Link>,
     dependents: IntoIter<Peer>,
     watchers: IntoIter<(Ref, Peer)>,
     watched: IntoIter<(Ref, Row<Peer>)>,
-    obligations: Option<Box<Obligations>>,
-    /// Whether the node still counts this process.
-    counted: bool,
-    /// Observers that were still queued as signals.
-    late: Late,
-    /// Those who wait for the end of the seat.
-    told: Option<Told>,
 }
 
 /// Links and monitors found unapplied in the queue.
@@ -74,74 +83,103 @@ pub(crate) struct Exiting {
 struct Late {
     links: Vec<Link>,
     watchers: Vec<(Ref, Peer)>,
+    /// Calls that end with a process which never came up. Those whose requests are still queued hear that first.
+    bound: Vec<Weak<dyn Settle>>,
 }
 
-impl Exiting {
-    /// Step 3. `reason` holds unless a fatal signal came first.
-    pub(crate) fn new(me: Peer, reason: ExitReason, mut parked: Parked, counted: bool) -> Self {
-        let core = me.seat.core();
-        let (first, mut rows, obligations) = {
-            let mut life = core.life.lock();
-            core.end();
-            // One that comes second is dropped here and not under the lock: it may be user data.
-            let first = life.end(reason.clone());
-            (first, life.take_rows().unwrap_or_default(), life.obligations.take())
-        };
-        crate::task::quietly(|| drop(reason));
-        let reason = first;
-        if let (false, Some(node)) = (rows.names.is_empty(), core.node()) {
-            node.names().release(me.pid, std::mem::take(&mut rows.names));
+impl Late {
+    /// The queue is dropped: what is bound and still waits was handed out.
+    fn settle_bound(&mut self, end: &End) {
+        for call in std::mem::take(&mut self.bound).iter().filter_map(Weak::upgrade) {
+            call.settle(CallError::Exited(end.reason.clone()));
         }
-        let sequel = match obligations.as_ref().and_then(|owed| owed.supervision.as_ref()) {
-            Some(supervision) if supervision.comes_back(me.pid, &reason) => Sequel::Restart,
-            Some(supervision) if supervision.keeps_spec(me.pid, &reason) => Sequel::Stopped(reason.clone()),
-            _ => Sequel::Over(reason.clone()),
-        };
-        let is_last = matches!(sequel, Sequel::Over(_));
-        let remains = Arc::clone(&me.seat).close(sequel, &reason);
-        parked.extend(rows.bound.iter().filter_map(Weak::upgrade));
-        crate::task::quietly(|| report(&me, &reason));
-        let dependents = rows.dependents.map(|d| d.take(&reason)).unwrap_or_default();
+    }
+}
+
+impl Bonds {
+    fn of(rows: Rows, reason: &ExitReason) -> Self {
+        let dependents = rows.dependents.map(|dependents| dependents.take(reason)).unwrap_or_default();
         Self {
             timers: rows.timers.into_values(),
-            parked,
             links: rows.links.into_values().collect::<Vec<_>>().into_iter(),
             dependents: dependents.into_iter(),
             watchers: rows.watchers.into_entries().collect::<Vec<_>>().into_iter(),
             watched: rows.watching.into_rows().collect::<Vec<_>>().into_iter(),
-            late: Late::default(),
-            told: None,
-            is_last,
-            me,
-            reason,
-            remains,
-            obligations,
-            counted,
         }
     }
+}
 
-    /// Goes on for one batch; answers whether the protocol is through.
-    pub(crate) fn step(&mut self) -> bool {
+impl Exiting {
+    /// Step 3. `reason` holds unless a fatal signal came first.
+    pub(crate) fn new(me: &Peer, reason: ExitReason, mut parked: Parked, counted: bool) -> Self {
+        let core = me.seat.core();
+        let (end, mut rows, obligations) = {
+            let mut life = core.life.lock();
+            core.end();
+            // One that comes second is dropped here and not under the lock: it may be user data.
+            let first = life.end(reason.clone());
+            let end = End { reason: first, was_up: life.was_up };
+            (end, life.take_rows(), life.obligations.take())
+        };
+        crate::task::quietly(|| drop(reason));
+        let reason = &end.reason;
+        if let (Some(rows), Some(node)) = (rows.as_mut().filter(|rows| !rows.names.is_empty()), core.node()) {
+            node.names().release(me.pid, std::mem::take(&mut rows.names));
+        }
+        if let Some(keys) = rows.as_mut().and_then(|rows| rows.keys.take()) {
+            keyed::release(*keys);
+        }
+        let sequel = match obligations.as_ref().and_then(|owed| owed.supervision.as_ref()) {
+            Some(supervision) if supervision.comes_back(me.pid, reason) => Sequel::Restart,
+            Some(supervision) if supervision.keeps_spec(me.pid, reason) => Sequel::Stopped,
+            _ => Sequel::Over,
+        };
+        let is_last = sequel == Sequel::Over;
+        let remains = Arc::clone(&me.seat).close(sequel, &end);
+        let mut late = Late::default();
+        if let Some(rows) = &mut rows {
+            parked.splice(0..0, std::mem::take(&mut rows.last_words));
+            let bound = std::mem::take(&mut rows.bound);
+            if end.was_up {
+                parked.extend(bound.iter().filter_map(Weak::upgrade));
+            } else {
+                late.bound = bound;
+            }
+        }
+        crate::task::quietly(|| report(me, reason));
+        let bonds = rows.map(|rows| Box::new(Bonds::of(*rows, reason)));
+        Self { end, remains, parked, is_last, counted, bonds, obligations, late, told: None }
+    }
+
+    /// Goes on for one batch; answers whether the protocol is through. `me` is the process that ends. What panics in it is over
+    /// with that: the next batch goes on behind it.
+    pub(crate) fn step_caught(&mut self, me: &Peer) -> bool {
+        let mut is_through = false;
+        crate::task::quietly(|| is_through = self.step(me));
+        is_through
+    }
+
+    fn step(&mut self, me: &Peer) -> bool {
         let mut left = BATCH;
-        self.end_timers(&mut left)
-            && self.drop_queue(&mut left)
-            && self.leave()
-            && self.tell_links(&mut left)
+        self.end_timers(me, &mut left)
+            && self.drop_queue(me, &mut left)
+            && self.leave(me)
+            && self.tell_links(me, &mut left)
             && self.tell_monitors(&mut left)
-            && self.finish(&mut left)
-            && self.tell_waiting(&mut left)
+            && self.finish(me, &mut left)
+            && self.tell_waiting(me, &mut left)
     }
 
     /// Step 4.
-    fn end_timers(&mut self, left: &mut usize) -> bool {
-        let Self { me, reason, timers, .. } = self;
-        let Some(node) = me.seat.core().node() else { return true };
-        for timer in timers {
+    fn end_timers(&mut self, me: &Peer, left: &mut usize) -> bool {
+        let (Some(bonds), Some(node)) = (&mut self.bonds, me.seat.core().node()) else { return true };
+        for timer in bonds.timers.by_ref() {
             // The message of a timer is user data; its destructor may panic, and may hold a reply.
             let cancel = || {
                 node.timers().cancel(timer, timer.at());
             };
-            current::run_ending(me.pid, reason, || crate::task::quietly(cancel));
+            let why = CallError::Exited(self.end.reason.clone());
+            current::run_ending(me.pid, why, || crate::task::quietly(cancel));
             if spent(left) {
                 return false;
             }
@@ -150,43 +188,45 @@ impl Exiting {
     }
 
     /// Step 5.
-    fn drop_queue(&mut self, left: &mut usize) -> bool {
+    fn drop_queue(&mut self, me: &Peer, left: &mut usize) -> bool {
         for reply in std::mem::take(&mut self.parked) {
-            reply.settle(CallError::Exited(self.reason.clone()));
+            reply.settle(CallError::Exited(self.end.reason.clone()));
         }
-        let Self { me, reason, remains, late, .. } = self;
-        while *left > 0 {
+        while let Some(remains) = &mut self.remains {
+            if *left == 0 {
+                return false;
+            }
             *left -= 1;
-            let more = drop_caught(me, reason, remains.as_mut(), late);
-            if !more {
-                return true;
+            if !drop_caught(me, &self.end, remains.as_mut(), &mut self.late) {
+                self.remains = None;
             }
         }
-        false
+        self.late.settle_bound(&self.end);
+        true
     }
 
     /// Between steps 5 and 6: there is room for another process.
-    fn leave(&mut self) -> bool {
+    fn leave(&mut self, me: &Peer) -> bool {
         if std::mem::take(&mut self.counted)
-            && let Some(node) = self.me.seat.core().node()
+            && let Some(node) = me.seat.core().node()
         {
-            node.census().leave(self.me.pid);
+            node.census().leave(me.pid);
         }
         true
     }
 
     /// Steps 6 and 7.
-    fn tell_links(&mut self, left: &mut usize) -> bool {
-        let from = self.me.pid;
-        while let Some(link) = self.links.next().or_else(|| self.late.links.pop()) {
-            let (links, reason) = (link.tokens, self.reason.clone());
+    fn tell_links(&mut self, me: &Peer, left: &mut usize) -> bool {
+        let (from, mut bonds) = (me.pid, self.bonds.as_deref_mut());
+        while let Some(link) = bonds.as_mut().and_then(|bonds| bonds.links.next()).or_else(|| self.late.links.pop()) {
+            let (links, reason) = (link.tokens, self.end.reason.clone());
             link.peer.signal(Signal::LinkExit { from, links, reason });
             if spent(left) {
                 return false;
             }
         }
-        for child in self.dependents.by_ref() {
-            child.signal(Signal::ParentExit { from, reason: self.reason.clone() });
+        for child in bonds.iter_mut().flat_map(|bonds| bonds.dependents.by_ref()) {
+            child.signal(Signal::ParentExit { from, reason: self.end.reason.clone() });
             if spent(left) {
                 return false;
             }
@@ -196,8 +236,11 @@ impl Exiting {
 
     /// Step 8.
     fn tell_monitors(&mut self, left: &mut usize) -> bool {
-        while let Some((monitor, watcher)) = self.watchers.next().or_else(|| self.late.watchers.pop()) {
-            watcher.signal(Signal::Down { monitor, reason: self.reason.clone() });
+        let mut bonds = self.bonds.as_deref_mut();
+        while let Some((monitor, watcher)) =
+            bonds.as_mut().and_then(|bonds| bonds.watchers.next()).or_else(|| self.late.watchers.pop())
+        {
+            watcher.signal(Signal::Down { monitor, reason: self.end.reason.clone() });
             if spent(left) {
                 return false;
             }
@@ -206,17 +249,17 @@ impl Exiting {
     }
 
     /// Steps 9 and 10.
-    fn finish(&mut self, left: &mut usize) -> bool {
-        for (monitor, row) in self.watched.by_ref() {
+    fn finish(&mut self, me: &Peer, left: &mut usize) -> bool {
+        for (monitor, row) in self.bonds.iter_mut().flat_map(|bonds| bonds.watched.by_ref()) {
             row.peer.signal(Signal::Demonitor { monitor });
             if spent(left) {
                 return false;
             }
         }
         if let Some(mut owed) = self.obligations.take() {
-            let failure = owed.failure.take().unwrap_or_else(|| StartError::Init(self.reason.clone()));
+            let failure = owed.failure.take().unwrap_or_else(|| StartError::Init(self.end.reason.clone()));
             if let Some(supervision) = &owed.supervision {
-                supervision.ended(self.me.pid, &self.reason, (!owed.up).then_some(&failure));
+                supervision.ended(me.pid, &self.end.reason, (!owed.up).then_some(&failure));
             }
             owed.fail(failure);
         }
@@ -224,12 +267,12 @@ impl Exiting {
     }
 
     /// Step 11.
-    fn tell_waiting(&mut self, left: &mut usize) -> bool {
-        if !self.is_last {
-            return true;
+    fn tell_waiting(&mut self, me: &Peer, left: &mut usize) -> bool {
+        if std::mem::take(&mut self.is_last) {
+            self.told = me.seat.core().take_waiting();
         }
-        let told = self.told.get_or_insert_with(|| self.me.seat.core().take_waiting());
-        while told.tell_next(&self.reason) {
+        let Some(told) = &mut self.told else { return true };
+        while told.tell_next(&self.end.reason) {
             if spent(left) {
                 return false;
             }
@@ -238,15 +281,8 @@ impl Exiting {
     }
 }
 
-impl Drop for Exiting {
-    fn drop(&mut self) {
-        // A step that panicked must not leave a shutdown waiting.
-        self.leave();
-    }
-}
-
 /// Drops one entry of a dead process's queue; false when nothing is left.
-fn drop_caught(me: &Peer, reason: &ExitReason, remains: &mut dyn Remains, late: &mut Late) -> bool {
+fn drop_caught(me: &Peer, end: &End, remains: &mut dyn Remains, late: &mut Late) -> bool {
     let mut keep = |signal: Signal| match signal {
         Signal::Monitor { monitor, watcher } => late.watchers.push((monitor, watcher)),
         Signal::Demonitor { monitor } => late.watchers.retain(|(queued, _)| *queued != monitor),
@@ -254,31 +290,38 @@ fn drop_caught(me: &Peer, reason: &ExitReason, remains: &mut dyn Remains, late: 
         Signal::Unlink { from, links } => {
             late.links.retain(|link| link.peer.pid != from || !link.tokens.iter().any(|token| links.contains(token)));
         }
-        Signal::Bound { call } => {
+        Signal::Bound { call } if end.was_up => {
             if let Some(call) = call.0.upgrade() {
-                call.settle(CallError::Exited(reason.clone()));
+                call.settle(CallError::Exited(end.reason.clone()));
             }
         }
+        Signal::Bound { call } => late.bound.push(call.0),
         Signal::Exit { .. }
         | Signal::Kill
         | Signal::LinkExit { .. }
         | Signal::ParentExit { .. }
-        | Signal::Down { .. } => {}
+        | Signal::Down { .. }
+        | Signal::Ask(_) => {}
     };
     let mut more = true;
-    current::run_ending(me.pid, reason, || crate::task::quietly(|| more = remains.drop_next(&mut keep)));
+    current::run_ending(me.pid, end.answer(), || crate::task::quietly(|| more = remains.drop_next(&mut keep)));
     more
 }
 
-/// Stops or closes a seat on which nobody lives: what is queued is dropped, its callers hear `reason`.
+/// Stops or closes a seat on which nobody lives: what is queued is dropped, its callers hear `reason`, or that there never was
+/// anybody.
 pub(crate) fn leave_vacant(seat: &Arc<dyn AnySeat>, sequel: Sequel, reason: &ExitReason) {
-    let is_last = matches!(sequel, Sequel::Over(_));
+    let end = End { reason: reason.clone(), ..seat.core().last_end() };
     let pid = seat.core().node().map_or_else(|| freeboard_signal::Pid::new(0, 0, 0), crate::Node::pid);
     let me = Peer { pid, seat: Arc::clone(seat) };
-    let mut remains = Arc::clone(seat).close(sequel, reason);
-    while drop_caught(&me, reason, remains.as_mut(), &mut Late::default()) {}
-    if is_last {
-        let mut told = seat.core().take_waiting();
+    if let Some(mut remains) = Arc::clone(seat).close(sequel, &end) {
+        while drop_caught(&me, &end, remains.as_mut(), &mut Late::default()) {}
+    }
+    // Those that wait for a start are answered; nobody will nudge them any more.
+    seat.core().nudge_early();
+    if sequel == Sequel::Over
+        && let Some(mut told) = seat.core().take_waiting()
+    {
         while told.tell_next(reason) {}
     }
 }

@@ -36,7 +36,8 @@
 //! * Signals act whatever the process waits for (OTP: D10).
 //! * When `unlink`, `demonitor` or `unalias` returns, nothing more comes of what it ended (OTP: D7).
 //! * Every call is answered: by a value, or by why there is none (OTP: F9, F16).
-//! * A name has one holder, and is free when anybody hears that its holder is gone (OTP: A9, J1).
+//! * A name has one holder, and is free when anybody hears that its holder is gone (OTP: A9, J1). So it is with keys of
+//!   registries and memberships in groups (OTP: J5, J11).
 //!
 //! # Not guaranteed
 //! * An order between different senders (OTP: D5).
@@ -54,6 +55,7 @@ mod alias;
 #[cfg(feature = "blocking")]
 pub mod blocking;
 mod builder;
+pub mod bulkhead;
 mod call;
 mod callee;
 mod callers;
@@ -67,7 +69,9 @@ mod drain;
 mod executor;
 mod exit;
 mod fan_out;
+mod group;
 mod idle;
+mod keyed;
 mod life;
 mod monitor;
 mod named;
@@ -83,13 +87,19 @@ mod permit;
 mod receive;
 mod receive_macro;
 mod recipient;
+mod registry;
 mod remains;
 mod reply;
+mod roll;
 mod seat;
 mod shutdown;
+mod site;
 mod start;
+mod steward;
+mod stop;
 #[doc(hidden)]
 pub mod sync;
+mod system;
 mod table;
 mod target;
 mod task;
@@ -104,6 +114,7 @@ pub use alias::{Alias, AliasMode, AliasOptions};
 #[cfg(feature = "blocking")]
 pub use blocking::BlockingContext;
 pub use builder::{BuildError, NodeBuilder};
+pub use bulkhead::{Beside, Bulkhead, BulkheadError};
 pub use call::{CALL_TIMEOUT, Call, Pending};
 pub use callee::Callee;
 pub use census::SpawnError;
@@ -112,13 +123,15 @@ pub use context::{Context, Ended};
 pub use dead_letters::DeadLetter;
 #[cfg(feature = "tokio")]
 pub use executor::Tokio;
-pub use executor::{Aim, Backend, Digest, FailedSeed, Service, Sim};
+pub use executor::{Aim, Backend, Digest, FailedSeed, Service, Sim, Workers};
 pub use fan_out::{FanOut, fan_out};
 pub use freeboard_mailbox::{
     AsKey, Dropped, Event, Hint, Key, LANE_SHARE, MailboxStats, Marker, Message, NOTICE_SHARE, Policy, PolicyError,
     Queue, Refused, SendError, Tag, tag_named,
 };
 pub use freeboard_signal::{Absent, Clock, Down, DownSource, Downs, Exit, ExitReason, PanicInfo, Pid, Ref};
+pub use group::{Broadcast, Groups, JoinError};
+pub use keyed::KEYS_PER_PROCESS;
 pub use monitor::MonitorOptions;
 pub use named::Named;
 pub use names::{NAME_BYTES, NAMES_PER_PROCESS, RegisterError};
@@ -129,9 +142,12 @@ pub use owned::OwnedNode;
 pub use permit::{Permit, SendWait};
 pub use receive::{After, Answer, Find, MESSAGES_PER_ROUND, Oldest, Receive};
 pub use recipient::{Recipient, WeakRecipient};
+pub use registry::{Registry, RegistryEvent};
 pub use reply::{CallError, Outcome, Reply};
 pub use shutdown::{KILL_GRACE, LEFT_NAMED, ShutdownReport};
 pub use start::{Ack, Birth, Dependents, Launch, Launcher, Start, StartError, Supervision};
+pub use stop::{Stop, StopError};
+pub use system::{Ask, AskError};
 pub use target::Target;
 pub use task::Task;
 pub use ties::Ties;

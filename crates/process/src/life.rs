@@ -20,6 +20,7 @@
 
 use crate::alias::Aliases;
 use crate::closing::OfSeat;
+use crate::keyed::Holdings;
 use crate::reply::Settle;
 use crate::start::{Ack, Dependents, StartError, Supervision};
 use crate::table::NODE_SLOT;
@@ -28,7 +29,7 @@ use crate::wire::{Peer, Signal, Through};
 use foldhash::fast::FixedState;
 use freeboard_mailbox::Event;
 use freeboard_monitor::{Row, Watchers, Watching};
-use freeboard_signal::{Exit, ExitReason, Pid, Ref};
+use freeboard_signal::{Bare, Exit, ExitReason, Pid, Ref};
 use std::{
     collections::BTreeMap,
     sync::{Arc, Weak},
@@ -41,7 +42,12 @@ pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
 #[derive(Default)]
 pub(crate) struct Life {
     pub(crate) trap_exit: bool,
-    /// Set by the first fatal signal, or by the end of the body.
+    /// Whether this is an actor with a `terminate` of its own.
+    pub(crate) cleans_up: bool,
+    /// Whether this incarnation is, or was, up, or one before it on this seat. Handed on at each start, and left at the end.
+    pub(crate) was_up: bool,
+    /// Why it ends, [packed](ExitReason::pack): set by the first fatal signal, or by the end of the body.
+    bare_doom: Option<Bare>,
     doom: Option<Box<ExitReason>>,
     /// Not there for a process that nobody waits for and that has no parent.
     pub(crate) obligations: Option<Box<Obligations>>,
@@ -76,12 +82,16 @@ pub(crate) struct Rows {
     pub(crate) aliases: Aliases,
     /// What it is registered as; written together with the node's table (`names.rs`).
     pub(crate) names: Vec<Arc<str>>,
+    /// The keys and groups it holds; written together with their tables (`keyed.rs`).
+    pub(crate) keys: Option<Box<Holdings>>,
     /// Timers that send to this process, by their numbers: in the order in which they were set.
     pub(crate) timers: BTreeMap<u64, Timer>,
     /// Calls made before the first start, which have no clock yet.
     pub(crate) early_calls: Vec<Arc<dyn Settle>>,
     /// Calls that end with this process, whoever holds their replies; over ones among them.
     pub(crate) bound: Vec<Weak<dyn Settle>>,
+    /// Answers to be given when this process is over, in this order.
+    pub(crate) last_words: Vec<Arc<dyn Settle>>,
     /// A supervisor's children.
     pub(crate) dependents: Option<Arc<dyn Dependents>>,
     /// What is not the incarnation's but the seat's, and handed on.
@@ -153,12 +163,31 @@ impl Life {
 
     /// Why the process must end, if it must.
     pub(crate) fn doom(&self) -> Option<ExitReason> {
-        self.doom.as_deref().cloned()
+        ExitReason::unpack(self.bare_doom, self.doom.as_deref())
+    }
+
+    fn is_doomed(&self) -> bool {
+        self.bare_doom.is_some() || self.doom.is_some()
     }
 
     /// Ends the process for this reason, unless there is one already. Answers the reason that counts.
     pub(crate) fn end(&mut self, reason: ExitReason) -> ExitReason {
-        (**self.doom.get_or_insert_with(|| Box::new(reason.into_cause()))).clone()
+        self.doom().unwrap_or_else(|| {
+            let reason = reason.into_cause();
+            (self.bare_doom, self.doom) = reason.clone().pack();
+            reason
+        })
+    }
+
+    /// Whether an exit signal that was not trapped has just kept an actor from its own `terminate`.
+    pub(crate) fn skips_terminate(&self) -> bool {
+        self.cleans_up && self.bare_doom != Some(Bare::Killed)
+    }
+
+    /// The process is up: whom to tell, when the lock is released, if anybody waits to hear it.
+    pub(crate) fn come_up(&mut self) -> Option<Up> {
+        self.was_up = true;
+        self.obligations.as_mut()?.come_up()
     }
 
     /// Applies one signal.
@@ -193,6 +222,7 @@ impl Life {
                     _ => Applied::Ignored(reason),
                 }
             }
+            Signal::Ask(asked) => Applied::Event(Event::Asked(asked)),
             Signal::Link { link, peer } => {
                 self.rows().add_link(peer, link);
                 Applied::Nothing
@@ -263,10 +293,10 @@ impl Life {
     }
 
     fn fatal(&mut self, reason: ExitReason) -> Applied {
-        if self.doom.is_some() {
+        if self.is_doomed() {
             return Applied::Ignored(reason);
         }
-        self.doom = Some(Box::new(reason.into_cause()));
+        (self.bare_doom, self.doom) = reason.into_cause().pack();
         Applied::Fatal
     }
 }
@@ -342,7 +372,7 @@ impl Up {
 
 impl Obligations {
     /// The process is up, if it was not before: whom to tell, when the lock is released.
-    pub(crate) fn come_up(&mut self) -> Option<Up> {
+    fn come_up(&mut self) -> Option<Up> {
         if std::mem::replace(&mut self.up, true) {
             return None;
         }

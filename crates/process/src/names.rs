@@ -21,7 +21,8 @@
 //! * Bounded: a name has at most [`NAME_BYTES`] bytes, and a process at most [`NAMES_PER_PROCESS`] names.
 //!
 //! # Not here
-//! Names as addresses (`named.rs`) and as targets (`target.rs`). Keys of other types, several owners of one key, listeners.
+//! Names as addresses (`named.rs`) and as targets (`target.rs`). Keys of other types, several owners of one key, listeners
+//! (`registry.rs`).
 
 use crate::life::Life;
 use crate::sync::{Mutex, MutexGuard};
@@ -40,7 +41,7 @@ pub const NAMES_PER_PROCESS: usize = 1024;
 /// Locks that the names are spread over.
 const SHARDS: usize = if cfg!(freeboard_loom) { 1 } else { 16 };
 
-/// Why a name was not registered.
+/// Why a name, or a key of a registry, was not registered.
 #[non_exhaustive]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RegisterError {
@@ -51,7 +52,7 @@ pub enum RegisterError {
     },
     /// Nobody lives at that address on this node: not started, ended, or between two incarnations.
     NotRunning,
-    /// The process holds [`NAMES_PER_PROCESS`] names already.
+    /// The process holds [`NAMES_PER_PROCESS`] names, or [`KEYS_PER_PROCESS`](crate::KEYS_PER_PROCESS) keys, already.
     TooMany,
     /// The name is empty, or longer than [`NAME_BYTES`].
     Invalid,
@@ -60,9 +61,9 @@ pub enum RegisterError {
 impl fmt::Display for RegisterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Taken { owner } => write!(f, "the name is taken by {owner}; use that one, or wait for its end"),
+            Self::Taken { owner } => write!(f, "it is taken by {owner}; use that one, or wait for its end"),
             Self::NotRunning => f.write_str("nobody runs there on this node; register a process after its start"),
-            Self::TooMany => write!(f, "the process holds {NAMES_PER_PROCESS} names; unregister some"),
+            Self::TooMany => f.write_str("the process holds as many as it may; unregister some"),
             Self::Invalid => write!(f, "a name has 1 to {NAME_BYTES} bytes; choose a shorter one"),
         }
     }

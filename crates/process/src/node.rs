@@ -14,10 +14,12 @@ use crate::named::Named;
 use crate::names::{Names, RegisterError};
 use crate::panic_location::{self, Recording};
 use crate::seat::{AnySeat, Seat, present};
-use crate::start::{self, Birth, Kin, Start, StartError};
+use crate::site::Site;
+use crate::start::{Start, StartError};
+use crate::steward::Desk;
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::Table;
-use crate::task::Task;
+use crate::task::quietly;
 use crate::timer::{TimerService, Timers};
 use crate::watchdog::{self, Watchdog};
 use crate::wire::Peer;
@@ -53,12 +55,15 @@ struct Inner {
     names: Names,
     timers: Timers,
     callers: Callers,
+    desk: Desk,
     refs: AtomicU64,
     /// When this node began, by its coarse clock.
     origin: Instant,
     census: Census,
     settings: Settings,
     watchdog: Option<Arc<Watchdog>>,
+    /// Not 0 once somebody was told that a `terminate` did not run.
+    skipped: AtomicU64,
     _recording: Option<Recording>,
 }
 
@@ -92,7 +97,9 @@ impl Node {
             names: Names::default(),
             timers: Timers::default(),
             callers: Callers::default(),
+            desk: Desk::default(),
             refs: AtomicU64::new(0),
+            skipped: AtomicU64::new(0),
             origin: backend.coarse(),
             census: Census::new(settings.max_processes),
             watchdog,
@@ -124,7 +131,7 @@ impl Node {
         F: FnOnce(Context<M>) -> Fut + Send + 'static,
         Fut: Future<Output = Ended> + Send + 'static,
     {
-        self.populate(Seat::new(), body)
+        self.site().spawn(body)
     }
 
     /// The same, if there is a place for it.
@@ -150,17 +157,7 @@ impl Node {
         F: FnOnce(Context<M>) -> Fut + Send + 'static,
         Fut: Future<Output = Ended> + Send + 'static,
     {
-        if let Err(why) = self.0.census.enter() {
-            return Err((body, why));
-        }
-        let seat = Seat::new();
-        let ready = start::prepare(self, &seat).expect("a fresh seat can be started");
-        let place = self.0.census.place(ready.pid);
-        // The user's code, which may panic.
-        let body = Box::pin(body(ready.context(&seat)));
-        place.keep();
-        ready.launch_task(&seat, Birth::default(), Kin::default(), |me| Task::new(me, body).counted());
-        Ok(Addr::new(seat))
+        self.site().try_spawn(body)
     }
 
     /// The same, with a mailbox that obeys this policy.
@@ -183,9 +180,7 @@ impl Node {
         F: FnOnce(Context<M>) -> Fut + Send + 'static,
         Fut: Future<Output = Ended> + Send + 'static,
     {
-        let seat = Seat::new();
-        seat.police(self, policy)?;
-        Ok(self.populate(seat, body))
+        self.site().spawn_with(policy, body)
     }
 
     /// The same, for a process that holds this name from before it first runs (OTP: F6).
@@ -198,24 +193,11 @@ impl Node {
         F: FnOnce(Context<M>) -> Fut + Send + 'static,
         Fut: Future<Output = Ended> + Send + 'static,
     {
-        let seat = Seat::new();
-        let ready = start::prepare(self, &seat).expect("a fresh seat can be started");
-        let body = Box::pin(body(ready.context(&seat)));
-        ready.launch_named(name.into(), &seat, body, Birth::default())?;
-        Ok(Addr::new(seat))
+        self.site().spawn_named(name.into(), body)
     }
 
-    /// Starts the first incarnation of a seat.
-    fn populate<M, F, Fut>(&self, seat: Arc<Seat<M>>, body: F) -> Addr<M>
-    where
-        M: Send + 'static,
-        F: FnOnce(Context<M>) -> Fut + Send + 'static,
-        Fut: Future<Output = Ended> + Send + 'static,
-    {
-        let ready = start::prepare(self, &seat).expect("a fresh seat can be started");
-        let body = Box::pin(body(ready.context(&seat)));
-        ready.launch(&seat, body, Birth::default(), Kin::default());
-        Addr::new(seat)
+    fn site(&self) -> Site<'_> {
+        Site::new(self, None)
     }
 
     /// Starts whatever can be started: a child spec, a supervisor. Returns when it is up.
@@ -329,6 +311,20 @@ impl Node {
         self.0.backend.lag()
     }
 
+    /// An actor with a `terminate` of its own was ended by an exit signal that it does not trap. Told once.
+    #[cold]
+    pub(crate) fn warn_of_skipped_terminate(&self, pid: Option<Pid>) {
+        if self.0.skipped.swap(1, Ordering::Relaxed) == 0 {
+            quietly(|| {
+                tracing::warn!(
+                    pid = pid.map(tracing::field::display),
+                    "an exit signal ended an actor that does not trap exits, so its `terminate` did not run; \
+                     call `cx.trap_exit(true)` in its `init` if it must (told once per node)"
+                );
+            });
+        }
+    }
+
     /// The same, read once in a poll of a process.
     pub(crate) fn coarse_of_poll(&self) -> Instant {
         self.0.origin + crate::current::reading(self.pid().node(), || self.uptime())
@@ -435,6 +431,10 @@ impl Node {
         &self.0.callers
     }
 
+    pub(crate) fn desk(&self) -> &Desk {
+        &self.0.desk
+    }
+
     pub(crate) fn timers(&self) -> &Timers {
         &self.0.timers
     }
@@ -447,7 +447,7 @@ impl Node {
         Ref::new(u64::from(self.pid().node()), self.0.refs.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
-    pub(crate) fn claim(&self, seat: Weak<dyn AnySeat>) -> u32 {
+    pub(crate) fn claim(&self, seat: Weak<dyn AnySeat>) -> Pid {
         self.0.table.claim(seat)
     }
 

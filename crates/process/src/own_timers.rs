@@ -133,7 +133,8 @@ impl<M: Send + 'static> Tick for Sends<M> {
 impl<M: Send + 'static> Seat<M> {
     /// Drops the message of a timer whose process has ended, counted. Callers in it hear why it has.
     fn bury_unqueued(&self, of: Pid, message: M) {
-        current::run_ending(of, &self.core.why_vacant(), || self.intake.bury_unqueued(message));
+        let why = CallError::Exited(self.core.last_end().reason);
+        current::run_ending(of, why, || self.intake.bury_unqueued(message));
     }
 }
 

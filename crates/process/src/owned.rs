@@ -2,17 +2,17 @@
 //!
 //! Invariant: the runtime ends with this value, from whichever thread it is dropped, also inside of another runtime.
 
-use crate::builder::{BuildError, NodeBuilder};
+use crate::builder::{BuildError, MAX_THREADS, NodeBuilder};
 use crate::node::Node;
 use crate::shutdown::ShutdownReport;
 use std::{fmt, future::Future, ops::Deref, time::Duration};
-use tokio::runtime::{Builder, Runtime};
+use tokio::runtime::Runtime;
 
 /// A [`Node`] and the tokio runtime that it alone is on.
 ///
 /// It is used as the node, by `Deref`; clones of that are ordinary handles, which do not keep the runtime. When this is
 /// dropped, the runtime is shut down in the background: nobody is waited for, each process ends at its next `await`, and its
-/// observers on other nodes are told. To end in good order: [`stop`](Self::stop).
+/// observers on other nodes, or on [bulkheads](crate::bulkhead), are told. To end in good order: [`stop`](Self::stop).
 ///
 /// ```
 /// use freeboard_process::{Context, Node, Reply};
@@ -37,18 +37,13 @@ pub struct OwnedNode {
     runtime: Option<Runtime>,
 }
 
-/// More threads than any machine has to give, and fewer than tokio refuses.
-const MAX_THREADS: usize = 32_768;
-
 impl OwnedNode {
     pub(crate) fn build(settings: NodeBuilder, threads: usize) -> Result<Self, BuildError> {
         if !(1..=MAX_THREADS).contains(&threads) {
             let (name, allowed) = ("own_runtime", "1 to 32,768 threads");
             return Err(BuildError::Setting { name, given: threads.to_string(), allowed });
         }
-        let mut builder = Builder::new_multi_thread();
-        let runtime = builder.worker_threads(threads).thread_name("freeboard-worker").enable_all().build();
-        let runtime = runtime.map_err(BuildError::Thread)?;
+        let runtime = crate::executor::runtime("freeboard-worker", threads).map_err(BuildError::Thread)?;
         match settings.attach(runtime.handle().clone()) {
             Ok(node) => Ok(Self { node, runtime: Some(runtime) }),
             Err(error) => {

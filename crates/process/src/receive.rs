@@ -299,9 +299,9 @@ impl<M: Send + 'static> Context<M> {
     /// Receives the oldest event that `pick` wants, of any kind.
     pub fn recv_event_where<P: FnMut(&Event<M>) -> bool + Send>(
         &mut self,
-        pick: P,
+        mut pick: P,
     ) -> Receive<'_, M, Search<impl Pattern<M> + use<M, P>>, Event<M>> {
-        self.receive(Search::event_where(pick))
+        self.receive(Search::event_where(move |event| matches!(event, Event::Asked(_)) || pick(event)))
     }
 
     /// Receives the oldest message with this tag.
@@ -411,16 +411,41 @@ impl<M: Send + 'static> Context<M> {
         poll_fn(|task| if alarm.rings(task.waker()) { Poll::Ready(()) } else { Poll::Pending }).await;
     }
 
-    /// The oldest event, if it was taken out of the intake already and nothing else is to be seen to: what a plain receive
-    /// comes to nearly always in a busy process, without its future.
-    #[inline]
-    pub(crate) fn recv_at_hand(&mut self) -> Option<Event<M>> {
+    /// The oldest message, if an actor has nothing to do but to handle it: most messages of a busy one come this way.
+    #[inline(always)]
+    pub(crate) fn message_at_hand(&mut self) -> Option<M> {
         let is_plain = self.served < MESSAGES_PER_ROUND
             && self.seat.core.is_calm(self.pid().generation())
-            && !self.inbox.wants_refill()
+            && self.rare.as_ref().is_none_or(|rare| rare.is_at_rest())
             && !self.seat.intake.is_policed();
-        let event = if is_plain { self.inbox.pop()? } else { return None };
-        self.take_on(event)
+        let message = if is_plain { self.inbox.pop_message()? } else { return None };
+        self.served += 1;
+        self.unnoted += 1;
+        Some(message)
+    }
+
+    /// The oldest event, where an actor waits and nothing else is to be seen to: what it comes to nearly always. Parks
+    /// `waker` if nothing waits. `None` says nothing: a whole look is to follow.
+    #[inline]
+    pub(crate) fn poll_plain(&mut self, waker: &Waker) -> Option<Poll<Event<M>>> {
+        if self.served >= MESSAGES_PER_ROUND || !self.seat.core.is_calm(self.pid().generation()) {
+            return None;
+        }
+        if self.inbox.is_used_up() {
+            match self.refill(Some(waker)) {
+                Exchange::Fresh(0) => {}
+                Exchange::Empty if self.rare.is_none() => {
+                    (self.served, self.rounds) = (0, 0);
+                    return Some(Poll::Pending);
+                }
+                _ => return None,
+            }
+        }
+        if self.inbox.wants_refill() || self.seat.intake.is_policed() {
+            return None;
+        }
+        let event = self.inbox.pop()?;
+        self.take_on(event).map(Poll::Ready)
     }
 
     /// Takes on what was found, with its caller; `None` if that one has given up.
@@ -456,10 +481,7 @@ impl<M: Send + 'static> Context<M> {
 
     /// A handler is through, and so is what it served.
     pub(crate) fn end_handler(&mut self) {
-        let core = &self.seat.core;
-        let served = core.served_until().is_some();
-        core.set_handling(false);
-        if served {
+        if self.seat.core.end_handler() {
             current::serve(self.pid(), None);
         }
     }
@@ -474,6 +496,14 @@ impl<M: Send + 'static> Context<M> {
         if self.seat.intake.is_policed() {
             self.note();
             self.seat.intake.settle(self.inbox.held());
+        }
+    }
+
+    /// One look as a poll, for whom the runtime's own events are events like any other.
+    pub(crate) fn poll_look(&mut self, find: &mut impl Find<M>, task: &mut TaskContext<'_>) -> Poll<Event<M>> {
+        match self.look(find, task) {
+            Look::Got(event) => Poll::Ready(event),
+            Look::Parked | Look::Drained | Look::Yielded => Poll::Pending,
         }
     }
 
@@ -662,19 +692,11 @@ impl<'a, M: Send + 'static, F: Answer<M, T>, T> Receive<'a, M, F, T> {
         Self { patient: true, ..self }
     }
 
-    /// The same as a poll, for an actor.
-    pub(crate) fn poll_next(&mut self, task: &mut TaskContext<'_>) -> Poll<Next<T>> {
-        match self.look(task) {
-            Look::Got(wanted) => Poll::Ready(Next::Event(wanted)),
-            Look::Drained if self.cx.holds_nothing() => Poll::Ready(Next::Drained),
-            Look::Parked if self.cx.is_idle(task.waker()) => Poll::Ready(Next::Idle),
-            Look::Parked | Look::Drained | Look::Yielded => Poll::Pending,
-        }
-    }
-
     fn look(&mut self, task: &mut TaskContext<'_>) -> Look<T> {
         loop {
             match self.cx.look(&mut self.find, task) {
+                // The runtime's own, which no receive answers.
+                Look::Got(Event::Asked(asked)) => self.cx.set_aside(asked),
                 Look::Got(event) => {
                     if let Some(wanted) = self.find.answer(self.cx, event) {
                         return Look::Got(wanted);
@@ -684,6 +706,22 @@ impl<'a, M: Send + 'static, F: Answer<M, T>, T> Receive<'a, M, F, T> {
                 Look::Drained => return Look::Drained,
                 Look::Yielded => return Look::Yielded,
             }
+        }
+    }
+}
+
+impl<M: Send + 'static> Receive<'_, M, Oldest, Event<M>> {
+    /// What an actor has to do next; it serves itself what the runtime asks.
+    #[inline]
+    pub(crate) fn poll_actor(&mut self, task: &mut TaskContext<'_>) -> Poll<Next<Event<M>>> {
+        if let Some(event) = self.cx.poll_plain(task.waker()) {
+            return event.map(Next::Event);
+        }
+        match self.cx.look(&mut self.find, task) {
+            Look::Got(event) => Poll::Ready(Next::Event(event)),
+            Look::Drained if self.cx.holds_nothing() => Poll::Ready(Next::Drained),
+            Look::Parked if self.cx.is_idle(task.waker()) => Poll::Ready(Next::Idle),
+            Look::Parked | Look::Drained | Look::Yielded => Poll::Pending,
         }
     }
 }

@@ -30,7 +30,6 @@ use freeboard_signal::{ExitReason, Pid};
 use std::{
     fmt, mem,
     sync::{Arc, Weak},
-    time::Instant,
 };
 
 /// The address of a seat, for a part of its messages: whatever `M: From<S>` makes of an `S`.
@@ -45,7 +44,7 @@ pub struct WeakRecipient<S: Send + 'static>(Weak<dyn Deliver<S>>);
 trait Deliver<S>: AnySeat {
     fn deliver(&self, part: S) -> Result<(), SendError<S>>;
     /// Queues a call; answers its number. `refused` runs before what is refused is dropped.
-    fn ask(&self, part: S, caller: Caller, now: Option<Instant>, refused: &mut dyn FnMut()) -> Result<u64, Refused>;
+    fn ask(&self, part: S, caller: Caller, refused: &mut dyn FnMut()) -> Result<u64, Refused>;
     fn pid(&self) -> Option<Pid>;
     fn peer(self: Arc<Self>) -> Option<Peer>;
 }
@@ -74,17 +73,13 @@ impl<S: Send + 'static, M: From<S> + Send + 'static> Deliver<S> for Seat<M> {
         };
         if let Err(SendError { message, why }) = sent {
             // The seat was left in this very moment: as if the message had come just before, and been dropped with the queue.
-            let answer = match why {
-                Refused::Closed(reason) => CallError::Exited(reason),
-                other => CallError::Refused(other),
-            };
-            current::run_dropping(answer, || drop(message));
+            current::run_dropping(CallError::of_refusal(why), || drop(message));
         }
         Ok(())
     }
 
-    fn ask(&self, part: S, caller: Caller, now: Option<Instant>, refused: &mut dyn FnMut()) -> Result<u64, Refused> {
-        Seat::ask(self, M::from(part), caller, now, refused)
+    fn ask(&self, part: S, caller: Caller, refused: &mut dyn FnMut()) -> Result<u64, Refused> {
+        Seat::ask(self, M::from(part), caller, refused)
     }
 
     fn pid(&self) -> Option<Pid> {
@@ -188,14 +183,8 @@ impl<S: Send + 'static> Recipient<S> {
         &*self.0
     }
 
-    pub(crate) fn ask(
-        &self,
-        part: S,
-        caller: Caller,
-        now: Option<Instant>,
-        refused: &mut dyn FnMut(),
-    ) -> Result<u64, Refused> {
-        self.0.ask(part, caller, now, refused)
+    pub(crate) fn ask(&self, part: S, caller: Caller, refused: &mut dyn FnMut()) -> Result<u64, Refused> {
+        self.0.ask(part, caller, refused)
     }
 
     /// The incarnation that lives at the seat now, as [`Addr::pid`].

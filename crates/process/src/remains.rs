@@ -15,12 +15,12 @@
 
 use crate::current;
 use crate::reply::CallError;
-use crate::seat::Seat;
+use crate::seat::{End, Seat};
 use crate::task::quietly;
 use crate::timer::Action;
 use crate::wire::Signal;
 use freeboard_mailbox::{Dropped, Entry, Event, Kept, KnownCall, Leftover, Queue, Refused};
-use freeboard_signal::{ExitReason, Pid};
+use freeboard_signal::Pid;
 use std::{sync::Arc, time::Duration};
 
 /// What was left in a queue, to be dropped entry by entry without knowing the message type.
@@ -46,6 +46,13 @@ pub(crate) enum Fate<M> {
     Kept { after: u64, max: usize, kept: Kept<M, Signal> },
     /// It would have, but it is too late.
     TooLate(Kept<M, Signal>),
+}
+
+impl<M> Fate<M> {
+    /// Whether there is something to do even if nothing was left.
+    pub(crate) fn is_kept(&self) -> bool {
+        matches!(self, Self::Kept { .. })
+    }
 }
 
 impl<M: Send + 'static> Left<M> {
@@ -97,12 +104,12 @@ impl<M: Send + 'static> Remains for Left<M> {
 
 impl<M: Send + 'static> Seat<M> {
     /// Ends the incarnation that lives here; another one is to come.
-    pub(crate) fn close_for_restart(self: &Arc<Self>, reason: &ExitReason) -> (Fate<M>, Leftover<M, Signal>) {
+    pub(crate) fn close_for_restart(self: &Arc<Self>, end: &End) -> (Fate<M>, Leftover<M, Signal>) {
         let (choice, ends) = (self.intake.queue(), self.intake.incarnation());
         let queue = self.intake.close(None);
         let fate = match (choice, ends) {
             (Queue::Keep { max, time }, Some(after)) => {
-                self.keep_for(time, after, reason.clone());
+                self.keep_for(time, after, end.clone());
                 Fate::Kept { after, max, kept: Kept::default() }
             }
             (Queue::Return, _) => Fate::Returned,
@@ -112,24 +119,24 @@ impl<M: Send + 'static> Seat<M> {
     }
 
     /// Sees to it that the queue is given up when it was kept for so long.
-    fn keep_for(self: &Arc<Self>, time: Duration, after: u64, reason: ExitReason) {
+    fn keep_for(self: &Arc<Self>, time: Duration, after: u64, end: End) {
         let Some(node) = self.core.node() else { return };
         // The timer must not keep the seat.
         let seat = Arc::downgrade(self);
         let expiry = node.timers().at(node.later(time), |_| {
             Action::Run(Box::new(move || {
                 if let Some(seat) = seat.upgrade() {
-                    seat.give_up_queue(after, &reason);
+                    seat.give_up_queue(after, &end);
                 }
             }))
         });
         self.core.life.lock().of_seat().expiry = Some(expiry);
     }
 
-    fn give_up_queue(&self, after: u64, reason: &ExitReason) {
+    fn give_up_queue(&self, after: u64, end: &End) {
         let Some(mut queue) = self.intake.give_up_queue(after) else { return };
         let pid = self.core.pid_of(after).unwrap_or_else(|| Pid::new(0, 0, 0));
-        current::run_ending(pid, reason, || {
+        current::run_ending(pid, end.answer(), || {
             while let Some(entry) = queue.take_next() {
                 quietly(|| self.bury(entry));
             }

@@ -34,6 +34,9 @@ use std::{
 pub enum CallError {
     /// The process ended before it answered, or was gone already; this is its exit reason.
     Exited(ExitReason),
+    /// No process was ever up there, so nobody has looked at the request: it was not started, or its first start failed. The
+    /// reason is the one for which it ended, [`NoProc`](ExitReason::NoProc) if nothing was started.
+    NotStarted(ExitReason),
     /// The request was not accepted.
     Refused(Refused),
     /// No answer in time. The request may still be served (OTP: F10).
@@ -48,6 +51,9 @@ impl fmt::Display for CallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Exited(reason) => write!(f, "the process ended before it answered ({reason}); call its successor"),
+            Self::NotStarted(reason) => {
+                write!(f, "the process was never up ({reason}); see why its start failed, and call a new one")
+            }
             Self::Refused(why) => write!(f, "the request was refused: {why}"),
             Self::Timeout => {
                 f.write_str("no answer in time; the request may still be served, so repeat only what may run twice")
@@ -61,6 +67,17 @@ impl fmt::Display for CallError {
 }
 
 impl Error for CallError {}
+
+impl CallError {
+    /// What a caller hears whose request was not accepted.
+    pub(crate) fn of_refusal(why: Refused) -> Self {
+        match why {
+            Refused::Closed(reason) => Self::Exited(reason),
+            Refused::NotStarted(reason) => Self::NotStarted(reason),
+            other => Self::Refused(other),
+        }
+    }
+}
 
 /// Where an answer is put, and the caller waits.
 pub(crate) struct Slot<T>(Mutex<Both<T>>);
@@ -100,9 +117,15 @@ pub(crate) trait Settle: Send + Sync + fmt::Debug {
 }
 
 impl<T> Slot<T> {
-    /// A call whose caller waits until then, or without limit.
-    pub(crate) fn new(until: Option<Instant>) -> Arc<Self> {
-        Arc::new(Self(Mutex::new(Both { state: State::Waiting(None), until, holder: None })))
+    /// A call whose caller waits until then, or without limit, and is woken with that waker.
+    #[inline]
+    pub(crate) fn new(until: Option<Instant>, waker: Option<Waker>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Both { state: State::Waiting(waker), until, holder: None })))
+    }
+
+    /// A call that is over already.
+    pub(crate) fn answered(answer: Result<T, CallError>) -> Arc<Self> {
+        Arc::new(Self(Mutex::new(Both { state: State::Answered(answer), until: None, holder: None })))
     }
 
     /// Answers, if nobody did and the caller still waits.
@@ -114,7 +137,12 @@ impl<T> Slot<T> {
                 both.state = State::Answered(answer);
                 drop(both);
                 // Whoever holds the reply need not answer any more, if this came from elsewhere.
-                caller.into_iter().chain(holder).for_each(Waker::wake);
+                if let Some(waker) = caller {
+                    waker.wake();
+                }
+                if let Some(waker) = holder {
+                    waker.wake();
+                }
             }
             State::Answered(_) | State::Done => {
                 drop(both);
@@ -124,7 +152,8 @@ impl<T> Slot<T> {
     }
 
     /// The answer, or parks the caller.
-    pub(crate) fn poll(&self, waker: &Waker) -> Option<Result<T, CallError>> {
+    #[inline]
+    pub(crate) fn poll(&self, waker: &Waker) -> Poll<Result<T, CallError>> {
         let mut both = self.0.lock();
         match &mut both.state {
             State::Waiting(parked) => {
@@ -134,13 +163,13 @@ impl<T> Slot<T> {
                 };
                 drop(both);
                 drop(replaced);
-                None
+                Poll::Pending
             }
             State::Answered(_) => match mem::replace(&mut both.state, State::Done) {
-                State::Answered(answer) => Some(answer),
-                State::Waiting(_) | State::Done => None,
+                State::Answered(answer) => Poll::Ready(answer),
+                State::Waiting(_) | State::Done => Poll::Pending,
             },
-            State::Done => None,
+            State::Done => Poll::Pending,
         }
     }
 
@@ -221,7 +250,7 @@ impl<T> Future for Outcome<T> {
     type Output = Result<T, CallError>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        self.0.poll(cx.waker()).map_or(Poll::Pending, Poll::Ready)
+        self.0.poll(cx.waker())
     }
 }
 
@@ -241,7 +270,7 @@ impl<T> fmt::Debug for Outcome<T> {
 ///
 /// A dropped `Reply` tells the truth: its caller hears [`CallError::NoReply`] if the process goes on, and
 /// [`CallError::Exited`] with the reason if it was dropped because the process ended (OTP: F9, F16). A request that its
-/// mailbox drops is [`CallError::Refused`] at once. "Goes on" is decided
+/// mailbox drops is [`CallError::Refused`] at once, and [`CallError::NotStarted`] if the process never came up. "Goes on" is decided
 /// when the running handler ends (an [`Actor`](crate::Actor)) or when the poll ends (a raw process). Outside of any
 /// process a dropped reply answers `NoReply` at once.
 #[must_use = "a reply must be sent, handed on, or dropped on purpose"]
@@ -271,7 +300,7 @@ impl<T: Send + 'static> Reply<T> {
     /// # });
     /// ```
     pub fn pair() -> (Self, Outcome<T>) {
-        let slot = Slot::new(None);
+        let slot = Slot::new(None, None);
         (Self::new(Arc::clone(&slot)), Outcome(slot))
     }
 
@@ -337,6 +366,7 @@ impl<T: Send + 'static> Reply<T> {
 }
 
 impl<T: Send + 'static> Drop for Reply<T> {
+    #[inline]
     fn drop(&mut self) {
         let Some(slot) = self.0.take() else { return };
         match current::dropped(&slot) {

@@ -80,13 +80,33 @@ const FLAGS: u32 = 4;
 const HANDLES: u64 = 1;
 
 /// What comes after the end of an incarnation.
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Sequel {
     /// Another one is to come.
     Restart,
     /// None, unless somebody starts it by hand.
-    Stopped(ExitReason),
+    Stopped,
     /// None for ever.
-    Over(ExitReason),
+    Over,
+}
+
+/// The last end of somebody on a seat.
+#[derive(Clone, Debug)]
+pub(crate) struct End {
+    /// Why it has ended; `NoProc` if there never was anybody.
+    pub(crate) reason: ExitReason,
+    /// Whether its start was acknowledged, or that of one before it.
+    pub(crate) was_up: bool,
+}
+
+impl End {
+    /// What those hear whose requests nobody has looked at.
+    pub(crate) fn answer(&self) -> CallError {
+        match self.was_up {
+            true => CallError::Exited(self.reason.clone()),
+            false => CallError::NotStarted(self.reason.clone()),
+        }
+    }
 }
 
 /// A seat without its message type.
@@ -100,8 +120,8 @@ pub(crate) trait AnySeat: Send + Sync {
     /// Wakes the task of whoever lives here.
     fn wake_task(&self);
     fn open(&self, incarnation: u64) -> bool;
-    /// Ends the incarnation, which ended for that reason.
-    fn close(self: Arc<Self>, sequel: Sequel, reason: &ExitReason) -> Box<dyn Remains>;
+    /// Ends the incarnation, if there is one. Answers what it left, if it left anything.
+    fn close(self: Arc<Self>, sequel: Sequel, end: &End) -> Option<Box<dyn Remains>>;
     fn incarnation(&self) -> Option<u64>;
     /// The same seat, to be given its type back.
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
@@ -136,17 +156,14 @@ impl<M: Send + 'static> Seat<M> {
         )
     }
 
-    /// Queues a call; answers its number here. `now` is what the coarse clock has just said, if it was asked.
-    pub(crate) fn send_call(&self, message: M, caller: Caller, now: Option<Instant>) -> Result<u64, SendError<M>> {
+    /// Queues a call; answers its number here.
+    #[inline]
+    pub(crate) fn send_call(&self, message: M, caller: Caller) -> Result<u64, SendError<M>> {
         let core = &self.core;
-        let uptime = || match (now, core.node()) {
-            (Some(now), Some(node)) => Some(node.uptime_at(now)),
-            _ => core.uptime_of_poll(),
-        };
         self.intake.push_call(
             message,
             caller,
-            uptime,
+            || core.uptime_of_poll(),
             || core.node().map_or(HIGH_WATER, Node::high_water),
             |waiting| dead_letters::flooded::<M>(core.pid(), waiting),
         )
@@ -155,6 +172,14 @@ impl<M: Send + 'static> Seat<M> {
     /// Walks a buffer that was just taken from the intake, in order: applies its signals, and decides which of the messages
     /// that came through aliases are accepted. What goes ahead is taken out and kept for the receiver.
     pub(crate) fn apply(&self, buffer: &mut Chunks<Entry<M, Signal>>) {
+        if self.apply_each(buffer) {
+            // A context that was moved to another task may have applied the signal here.
+            self.intake.wake_task();
+        }
+    }
+
+    /// The same for the task itself. Answers whether a signal was fatal.
+    fn apply_each(&self, buffer: &mut Chunks<Entry<M, Signal>>) -> bool {
         let mut life = self.core.life.lock();
         let mut doomed = false;
         // Refused messages are user data, so they are dropped after the lock is released; and nobody is told under it.
@@ -186,7 +211,11 @@ impl<M: Send + 'static> Seat<M> {
                 }
             }
         }
+        let skips_terminate = doomed && life.skips_terminate();
         drop(life);
+        if let (true, Some(node)) = (skips_terminate, self.core.node()) {
+            node.warn_of_skipped_terminate(self.core.pid());
+        }
         ignored.into_iter().for_each(|reason| quietly(|| drop(reason)));
         for (monitor, row) in ended {
             row.peer.signal(Signal::Demonitor { monitor });
@@ -205,9 +234,8 @@ impl<M: Send + 'static> Seat<M> {
         }
         if doomed {
             self.core.raise(DOOMED);
-            // A context that was moved to another task may have applied the signal there.
-            self.intake.wake_task();
         }
+        doomed
     }
 }
 
@@ -235,6 +263,7 @@ fn typed<M>(event: Event<std::convert::Infallible>) -> Event<M> {
         Event::Down(down) => Event::Down(down),
         Event::Downs(downs) => Event::Downs(downs),
         Event::Exit(exit) => Event::Exit(exit),
+        Event::Asked(asked) => Event::Asked(asked),
         // `Event` is open to new kinds of notices; each must be carried over here.
         _ => unreachable!("every kind of notice is carried over"),
     }
@@ -255,7 +284,7 @@ impl<M: Send + 'static> AnySeat for Seat<M> {
 
     fn walk(&self) {
         if let Some(mut buffer) = self.intake.take_fresh() {
-            self.apply(&mut buffer);
+            self.apply_each(&mut buffer);
             self.intake.stage(buffer);
         }
     }
@@ -272,13 +301,19 @@ impl<M: Send + 'static> AnySeat for Seat<M> {
         self.intake.open(incarnation)
     }
 
-    fn close(self: Arc<Self>, sequel: Sequel, reason: &ExitReason) -> Box<dyn Remains> {
-        let (fate, queue) = match sequel {
-            Sequel::Stopped(reason) => (Fate::Lost, self.intake.stop(reason)),
-            Sequel::Over(reason) => (Fate::Lost, self.intake.close(Some(reason))),
-            Sequel::Restart => self.close_for_restart(reason),
+    fn close(self: Arc<Self>, sequel: Sequel, end: &End) -> Option<Box<dyn Remains>> {
+        let (intake, reason) = (&self.intake, || end.reason.clone());
+        let (fate, queue) = match (sequel, end.was_up) {
+            (Sequel::Stopped, true) => (Fate::Lost, intake.stop(reason())),
+            (Sequel::Stopped, false) => (Fate::Lost, intake.stop_unstarted(reason())),
+            (Sequel::Over, true) => (Fate::Lost, intake.close(Some(reason()))),
+            (Sequel::Over, false) => (Fate::Lost, intake.close_unstarted(reason())),
+            (Sequel::Restart, _) => self.close_for_restart(end),
         };
-        Box::new(Left { seat: self, queue, fate })
+        if queue.is_nothing() && !fate.is_kept() {
+            return None;
+        }
+        Some(Box::new(Left { seat: self, queue, fate }))
     }
 
     fn incarnation(&self) -> Option<u64> {
@@ -344,6 +379,7 @@ impl Core {
     pub(crate) fn begin(&self, incarnation: u64, life: Life) {
         let mut here = self.life.lock();
         let mut before = std::mem::replace(&mut *here, life);
+        here.was_up |= before.was_up;
         // Those who wait for the end of the seat, not of an incarnation.
         let of_seat = before.rows_if_any().and_then(|rows| rows.of_seat.take());
         let early_calls = before.rows_if_any().map(|rows| std::mem::take(&mut rows.early_calls)).unwrap_or_default();
@@ -397,10 +433,11 @@ impl Core {
         self.is_living(incarnation).then_some(life)
     }
 
-    /// That incarnation has nothing left to do: it ends with `Normal` when the present poll is over.
-    pub(crate) fn finish(&self, incarnation: u64) {
+    /// That incarnation is to go on no longer: it ends for this reason when the present poll is over.
+    pub(crate) fn finish(&self, incarnation: u64, reason: ExitReason) {
         if let Some(mut life) = self.life_of(incarnation) {
-            let _first = life.end(ExitReason::Normal);
+            // One that comes second may be a user's, so both are dropped without the lock.
+            let _first = life.end(reason.clone());
             drop(life);
             // A context on another task may be late: the flag must not be the next incarnation's.
             let raised = |standing: u64| (standing >> FLAGS == incarnation).then_some(standing | DOOMED);
@@ -427,11 +464,11 @@ impl Core {
             .then(|| self.life.lock().doom().unwrap_or(ExitReason::NoProc))
     }
 
-    /// Why the last incarnation has ended; `NoProc` when another one lives here already.
-    pub(crate) fn why_vacant(&self) -> ExitReason {
+    /// How the last incarnation has ended; with `NoProc` when there was none, or another one lives here already.
+    pub(crate) fn last_end(&self) -> End {
         let life = self.life.lock();
         let doom = if self.standing.load(Ordering::Acquire) >> FLAGS == 0 { life.doom() } else { None };
-        doom.unwrap_or(ExitReason::NoProc)
+        End { reason: doom.unwrap_or(ExitReason::NoProc), was_up: life.was_up }
     }
 
     pub(crate) fn is_handling(&self) -> bool {
@@ -443,6 +480,14 @@ impl Core {
     pub(crate) fn set_handling(&self, on: bool) {
         let serving = if on { self.serving.load(Ordering::Relaxed) | HANDLES } else { 0 };
         self.serving.store(serving, Ordering::Relaxed);
+    }
+
+    /// The same at the end of a handler; answers whether a call with a limit was served.
+    #[inline]
+    pub(crate) fn end_handler(&self) -> bool {
+        let served = self.serving.load(Ordering::Relaxed) > HANDLES;
+        self.serving.store(0, Ordering::Relaxed);
+        served
     }
 
     /// Says for whom the message at hand is served. Inside a handler that stays who it was: the handler goes on.

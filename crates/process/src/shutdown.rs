@@ -116,7 +116,7 @@ impl Node {
     pub async fn shutdown(&self, within: Duration) -> ShutdownReport {
         let asked_by = current::pid().filter(|pid| pid.node() == self.pid().node());
         if self.census().stop(self.later(within), asked_by) {
-            self.backend().spawn_service(Box::pin(Shutdown::new(self)));
+            self.serve(Box::pin(Shutdown::new(self)));
         }
         poll_fn(|cx| self.census().report(cx.waker())).await
     }
@@ -256,6 +256,8 @@ impl Shutdown {
 
     fn conclude(&mut self) {
         self.is_over = true;
+        // It may be one of the timers that are counted below.
+        self.sleep = None;
         let (began_with, left) = self.node.census().remaining();
         let (ended, killed) = self.course.sums(began_with, left);
         let left_pids = if left == 0 { Vec::new() } else { self.left() };
@@ -281,7 +283,7 @@ impl Shutdown {
     /// Waits until that time; answers whether it has come.
     fn sleep(&mut self, at: Instant, cx: &mut Context<'_>) -> bool {
         if self.sleep.as_ref().is_none_or(|(until, _)| *until != at) {
-            self.sleep = Some((at, self.node.backend().sleep_until(at)));
+            self.sleep = Some((at, self.node.sleep_until(at)));
         }
         let woken = self.sleep.as_mut().is_some_and(|(_, sleep)| sleep.as_mut().poll(cx).is_ready());
         if woken {

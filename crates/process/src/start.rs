@@ -11,10 +11,16 @@
 //! # Not here
 //! Who may start what and how often: `freeboard-supervisor`.
 
+#[cfg(feature = "blocking")]
+use crate::blocking::BlockingContext;
+use crate::bulkhead::{Berth, Bulkhead};
 use crate::context::{Context, Ended};
+use crate::executor::Workers;
 use crate::life::{Life, Obligations, Parent};
 use crate::names::RegisterError;
 use crate::node::Node;
+#[cfg(feature = "blocking")]
+use crate::own_thread::OwnThread;
 use crate::reply::{CallError, Slot};
 use crate::seat::{AnySeat, Seat, Sequel};
 use crate::task::{Body, Task};
@@ -45,6 +51,8 @@ pub enum StartError {
     AlreadyStarted,
     /// Its name could not be registered, so `init` has not run (OTP: F6). [`RegisterError::Taken`] says who holds it.
     Name(RegisterError),
+    /// The bulkhead of this name, on which it should run, is gone, so `init` has not run.
+    Bulkhead(Arc<str>),
     /// The supervisor holds as many children as it may.
     MaxChildren,
     /// `init` took longer than the spec allows; the child was killed.
@@ -64,6 +72,10 @@ impl fmt::Display for StartError {
             Self::Ignored => f.write_str("the child's init chose not to run"),
             Self::AlreadyStarted => f.write_str("this spec was started already; make a new one for another child"),
             Self::Name(error) => write!(f, "the child was not started: {error}"),
+            Self::Bulkhead(name) => write!(
+                f,
+                "the child was not started: its bulkhead {name:?} is gone; keep the bulkhead as long as the tree that uses it"
+            ),
             Self::MaxChildren => {
                 f.write_str("the supervisor holds max_children children; raise the limit or wait for one to end")
             }
@@ -132,16 +144,16 @@ pub struct Ack(Arc<Slot<Result<(), StartError>>>);
 impl Ack {
     /// A new one, unanswered.
     pub fn new() -> Self {
-        Self(Slot::new(None))
+        Self(Slot::new(None, None))
     }
 
     /// The answer, or parks the task that asks; to be asked again until it comes, by one task at a time.
     pub fn poll(&self, cx: &mut std::task::Context<'_>) -> Poll<Result<(), StartError>> {
         match self.0.poll(cx.waker()) {
-            None => Poll::Pending,
-            Some(Ok(answer)) => Poll::Ready(answer),
-            Some(Err(CallError::Exited(reason))) => Poll::Ready(Err(StartError::SupervisorDown(reason))),
-            Some(Err(other)) => Poll::Ready(Err(StartError::SupervisorDown(other.into()))),
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(Ok(answer)) => Poll::Ready(answer),
+            Poll::Ready(Err(CallError::Exited(reason))) => Poll::Ready(Err(StartError::SupervisorDown(reason))),
+            Poll::Ready(Err(other)) => Poll::Ready(Err(StartError::SupervisorDown(other.into()))),
         }
     }
 
@@ -193,42 +205,76 @@ impl fmt::Debug for Birth {
 }
 
 /// An incarnation that has its identity and nothing else yet.
-pub(crate) struct Ready {
-    pub(crate) node: Node,
+pub(crate) struct Ready<'a> {
+    node: &'a Node,
     pub(crate) pid: Pid,
+    /// Where it will run, if not on the node's backend.
+    on: Option<Arc<dyn Workers>>,
+}
+
+/// What an incarnation runs.
+pub(crate) enum Work {
+    Body(Body),
+    #[cfg(feature = "blocking")]
+    Thread(OwnThread),
+}
+
+impl Work {
+    fn task(self, me: Peer) -> Task {
+        match self {
+            Self::Body(body) => Task::new(me, body),
+            #[cfg(feature = "blocking")]
+            Self::Thread(thread) => Task::on_thread(me, thread),
+        }
+    }
 }
 
 /// Gives a seat its slot, and its next incarnation an identity.
-pub(crate) fn prepare<M: Send + 'static>(node: &Node, seat: &Arc<Seat<M>>) -> Result<Ready, StartError> {
+pub(crate) fn prepare<'a, M: Send + 'static>(node: &'a Node, seat: &Arc<Seat<M>>) -> Result<Ready<'a>, StartError> {
+    // With its slot a seat gets its first identity, so that a spawn takes the table's lock once.
+    let mut first = None;
     let slot = seat.core.settle(node, || {
         let weak = Arc::downgrade(seat);
-        node.claim(weak)
+        first.insert(node.claim(weak)).slot()
     });
     let slot = slot.ok_or_else(|| StartError::Spec("its address belongs to another node".to_owned()))?;
-    Ok(Ready { node: node.clone(), pid: node.next_pid(slot) })
+    Ok(Ready { node, pid: first.unwrap_or_else(|| node.next_pid(slot)), on: None })
 }
 
-impl Ready {
+impl Ready<'_> {
     pub(crate) fn context<M: Send + 'static>(&self, seat: &Arc<Seat<M>>) -> Context<M> {
         Context::new(Arc::clone(seat), self.pid)
     }
 
-    /// Puts everything in place, opens the seat and spawns the task. Answers false if the seat is closed for good or
-    /// somebody lives there.
-    pub(crate) fn launch<M: Send + 'static>(self, seat: &Arc<Seat<M>>, body: Body, birth: Birth, kin: Kin) -> bool {
-        self.launch_task(seat, birth, kin, |me| Task::new(me, body))
+    /// The same, to run on these workers.
+    pub(crate) fn on(mut self, workers: Option<Arc<dyn Workers>>) -> Self {
+        self.on = workers;
+        self
     }
 
-    /// The same, for a task that is not polled alone.
-    pub(crate) fn launch_task<M: Send + 'static>(
-        self,
-        seat: &Arc<Seat<M>>,
-        birth: Birth,
-        kin: Kin,
-        task: impl FnOnce(Peer) -> Task,
-    ) -> bool {
-        let placed = self.place(seat, birth, kin, task);
-        placed.map(|task| task.launch(&self.node)).is_some()
+    /// Puts everything in place, opens the seat and spawns the task. Answers false if the seat is closed for good or
+    /// somebody lives there.
+    pub(crate) fn launch<M: Send + 'static>(self, seat: &Arc<Seat<M>>, work: Work, birth: Birth, kin: Kin) -> bool {
+        let placed = self.place(seat, birth, kin, work);
+        placed.map(|task| self.spawn(task)).is_some()
+    }
+
+    /// The same, for a process that is counted already and has no kin.
+    pub(crate) fn launch_counted<M: Send + 'static>(self, seat: &Arc<Seat<M>>, work: Work) {
+        let placed = self.place(seat, Birth::default(), Kin::default(), work);
+        if let Some(task) = placed {
+            self.spawn(task.counted());
+        }
+    }
+
+    fn spawn(&self, task: Task) {
+        task.launch(self.node, self.on.as_deref());
+    }
+
+    /// The same, for a start that has failed: the process ends in here without having run, and its starter is told why.
+    fn launch_failed<M: Send + 'static>(self, seat: &Arc<Seat<M>>, work: Work, birth: Birth, why: StartError) -> bool {
+        let placed = self.place(seat, birth, Kin::default(), work);
+        placed.map(|task| task.fail(why)).is_some()
     }
 
     /// The same, for a process that holds a name from before it runs (OTP: F6). If it cannot have that name, it ends in here
@@ -237,32 +283,28 @@ impl Ready {
         self,
         name: Arc<str>,
         seat: &Arc<Seat<M>>,
-        body: Body,
+        work: Work,
         birth: Birth,
     ) -> Result<bool, RegisterError> {
-        let Some(task) = self.place(seat, birth, Kin::default(), |me| Task::new(me, body)) else { return Ok(false) };
+        let Some(task) = self.place(seat, birth, Kin::default(), work) else { return Ok(false) };
         if let Err(error) = self.node.names().register(name, &self.peer(seat)) {
             task.fail(StartError::Name(error));
             return Err(error);
         }
-        task.launch(&self.node);
+        self.spawn(task);
         Ok(true)
     }
 
     /// Puts everything in place and opens the seat: the task, not yet spawned.
-    fn place<M: Send + 'static>(
-        &self,
-        seat: &Arc<Seat<M>>,
-        birth: Birth,
-        kin: Kin,
-        task: impl FnOnce(Peer) -> Task,
-    ) -> Option<Task> {
+    fn place<M: Send + 'static>(&self, seat: &Arc<Seat<M>>, birth: Birth, kin: Kin, work: Work) -> Option<Task> {
         // Or this would replace the state of whoever lives there. Starts on one seat do not race: its owner makes them.
         if !seat.intake.may_open() {
             return None;
         }
-        let mut life = Life::default();
         let Birth { parent, supervision, ack, dependents } = birth;
+        // One that owes nobody an acknowledgement is up from the beginning.
+        let mut life = Life::default();
+        life.was_up = supervision.is_none() && ack.is_none();
         if parent.is_some() || supervision.is_some() || ack.is_some() {
             let parent = parent.map(|parent| Parent { pid: parent.pid, linked: supervision.is_some() });
             life.obligations = Some(Box::new(Obligations { parent, supervision, ack, up: false, failure: None }));
@@ -284,7 +326,7 @@ impl Ready {
             return None;
         }
         seat.core.nudge_early();
-        Some(task(self.peer(seat)))
+        Some(work.task(self.peer(seat)))
     }
 
     fn peer<M: Send + 'static>(&self, seat: &Arc<Seat<M>>) -> Peer {
@@ -292,13 +334,13 @@ impl Ready {
     }
 }
 
-/// Builds the body of an incarnation; does no more than that, because it runs in the starter.
-type MakeBody<M> = dyn Fn(Context<M>) -> Body + Send + Sync;
+/// Builds what an incarnation runs; does no more than that, because it runs in the starter.
+type MakeWork<M> = dyn Fn(Context<M>) -> Work + Send + Sync;
 
 /// A seat and how to fill it, for those who start children: a supervisor launches through this, again and again.
 pub struct Launcher<M: Send + 'static> {
     seat: Arc<Seat<M>>,
-    body: Box<MakeBody<M>>,
+    work: Box<MakeWork<M>>,
     /// Not there for most.
     extras: Option<Box<Extras<M>>>,
 }
@@ -309,11 +351,13 @@ struct Extras<M> {
     policy: Option<Policy<M>>,
     /// What each incarnation is registered as.
     name: Option<Arc<str>>,
+    /// Where each runs, if not on the node's backend.
+    on: Option<Berth>,
 }
 
 impl<M> Default for Extras<M> {
     fn default() -> Self {
-        Self { policy: None, name: None }
+        Self { policy: None, name: None, on: None }
     }
 }
 
@@ -323,7 +367,7 @@ impl<M: Send + 'static> Launcher<M> {
     pub fn new(
         body: impl Fn(Context<M>) -> Pin<Box<dyn Future<Output = Ended> + Send>> + Send + Sync + 'static,
     ) -> Self {
-        Self { seat: Seat::new(), body: Box::new(body), extras: None }
+        Self::making(Seat::new(), body)
     }
 
     /// The same, for a body that needs the seat's own address.
@@ -333,7 +377,29 @@ impl<M: Send + 'static> Launcher<M> {
     {
         let seat = Seat::new();
         let body = make(crate::Addr::new(Arc::clone(&seat)));
-        Self { seat, body: Box::new(body), extras: None }
+        Self::making(seat, body)
+    }
+
+    fn making(seat: Arc<Seat<M>>, body: impl Fn(Context<M>) -> Body + Send + Sync + 'static) -> Self {
+        Self { seat, work: Box::new(move |cx| Work::Body(body(cx))), extras: None }
+    }
+
+    /// A new seat whose incarnations run `body`, each on a thread of its own: [`Node::spawn_thread`] says what that means.
+    #[cfg(feature = "blocking")]
+    pub fn thread(body: impl Fn(BlockingContext<M>) -> Ended + Send + Sync + 'static) -> Self {
+        let body = Arc::new(body);
+        let work = move |cx| {
+            let body = Arc::clone(&body);
+            Work::Thread(crate::blocking::on_thread(cx, move |cx| body(cx)))
+        };
+        Self { seat: Seat::new(), work: Box::new(work), extras: None }
+    }
+
+    /// Each incarnation runs on that bulkhead (its task does, if it has a thread of its own). The bulkhead is not kept: a start
+    /// after it is gone fails with [`StartError::Bulkhead`].
+    pub fn on(mut self, bulkhead: &Bulkhead) -> Self {
+        self.extras.get_or_insert_default().on = Some(bulkhead.berth());
+        self
     }
 
     /// The policy of the mailbox, from the first start on, for every incarnation. A contradiction in it fails the start.
@@ -363,9 +429,22 @@ impl<M: Send + 'static> Launcher<M> {
         }
     }
 
+    fn berth(&self) -> Option<&Berth> {
+        self.extras.as_ref()?.on.as_ref()
+    }
+
     /// The address of the seat: valid before the first start and across restarts.
     pub fn addr(&self) -> crate::Addr<M> {
         crate::Addr::new(Arc::clone(&self.seat))
+    }
+
+    /// Nobody lives there, and nobody is about to.
+    fn leave(&self, sequel: Sequel, reason: &ExitReason) {
+        if self.seat.core.node().is_some_and(|node| node.dead_letters().is_some()) {
+            // It has a node, and may never have got so far as to be opened there.
+            self.seat.show_dead_letters(&[]);
+        }
+        crate::exit::leave_vacant(&(Arc::clone(&self.seat) as Arc<dyn AnySeat>), sequel, reason);
     }
 }
 
@@ -381,12 +460,12 @@ pub trait Launch: Send + Sync {
     /// have is a failed start, told like one of its `init`: by the acknowledgement, and to the supervision.
     fn launch(&self, node: &Node, pid: Pid, birth: Birth) -> bool;
 
-    /// Closes the seat for good: no further incarnation will come. Queued messages are dropped, callers hear `reason`. For a
-    /// seat on which nobody lives.
+    /// Closes the seat for good: no further incarnation will come. Queued messages are dropped, callers hear `reason`; it says
+    /// [`NotStarted`](CallError::NotStarted) if nobody was ever up there. For a seat on which nobody lives.
     fn close(&self, reason: &ExitReason);
 
     /// The next incarnation is not due any more, but may be started by hand: until then the seat is closed to senders.
-    /// Queued messages are dropped, callers hear `reason`. For a seat on which nobody lives.
+    /// Queued messages are dropped, callers hear `reason`, as with [`close`](Self::close). For a seat on which nobody lives.
     fn stop(&self, reason: &ExitReason);
 }
 
@@ -402,37 +481,44 @@ impl<M: Send + 'static> Drop for Launcher<M> {
         // does, the end of that incarnation closes the seat. One that is closed already is being closed by such an end,
         // which tells them when everybody else was told.
         if self.seat.intake.incarnation().is_none() && self.seat.intake.closed().is_none() {
-            Launch::close(self, &self.seat.core.why_vacant());
+            Launch::close(self, &self.seat.core.last_end().reason);
         }
     }
 }
 
 impl<M: Send + 'static> Launch for Launcher<M> {
     fn prepare(&self, node: &Node) -> Result<Peer, StartError> {
+        if let Some(berth) = self.berth()
+            && !berth.home.is(node)
+        {
+            return Err(StartError::Spec(format!("on: bulkhead {:?} belongs to another node", berth.name)));
+        }
         let ready = prepare(node, &self.seat)?;
         self.police(node)?;
         Ok(Peer { pid: ready.pid, seat: Arc::clone(&self.seat) as Arc<dyn AnySeat> })
     }
 
     fn launch(&self, node: &Node, pid: Pid, birth: Birth) -> bool {
-        let ready = Ready { node: node.clone(), pid };
-        let body = (self.body)(ready.context(&self.seat));
+        let berth = self.berth();
+        let workers = berth.and_then(|berth| berth.workers.upgrade());
+        let stranded = berth.filter(|_| workers.is_none());
+        let ready = Ready { node, pid, on: workers };
+        let work = (self.work)(ready.context(&self.seat));
+        // The starter hears of a bulkhead that is gone, or a name that is taken, by the acknowledgement, as of a failed init.
+        if let Some(Berth { name, .. }) = stranded {
+            return ready.launch_failed(&self.seat, work, birth, StartError::Bulkhead(Arc::clone(name)));
+        }
         match self.extras.as_ref().and_then(|extras| extras.name.as_ref()) {
-            None => ready.launch(&self.seat, body, birth, Kin::default()),
-            // The starter hears of a name that is taken by the acknowledgement, as of a failed init.
-            Some(name) => ready.launch_named(Arc::clone(name), &self.seat, body, birth).unwrap_or(true),
+            None => ready.launch(&self.seat, work, birth, Kin::default()),
+            Some(name) => ready.launch_named(Arc::clone(name), &self.seat, work, birth).unwrap_or(true),
         }
     }
 
     fn close(&self, reason: &ExitReason) {
-        crate::exit::leave_vacant(&(Arc::clone(&self.seat) as Arc<dyn AnySeat>), Sequel::Over(reason.clone()), reason);
+        self.leave(Sequel::Over, reason);
     }
 
     fn stop(&self, reason: &ExitReason) {
-        crate::exit::leave_vacant(
-            &(Arc::clone(&self.seat) as Arc<dyn AnySeat>),
-            Sequel::Stopped(reason.clone()),
-            reason,
-        );
+        self.leave(Sequel::Stopped, reason);
     }
 }

@@ -50,12 +50,14 @@ impl Table {
         Pid::new(self.node, NODE_SLOT, 0)
     }
 
-    /// Gives a seat its slot.
-    pub(crate) fn claim(&self, seat: Weak<dyn AnySeat>) -> u32 {
+    /// Gives a seat its slot; answers the identity of the first incarnation in it.
+    pub(crate) fn claim(&self, seat: Weak<dyn AnySeat>) -> Pid {
         let mut slots = self.slots.lock();
         let slot = slots.claim();
-        slots.at(slot).seat = Some(seat);
-        slot
+        let entry = slots.at(slot);
+        entry.seat = Some(seat);
+        entry.generation += 1;
+        Pid::new(self.node, slot, entry.generation)
     }
 
     /// The identity of the next incarnation in this slot.

@@ -22,6 +22,7 @@
 use crate::alarm::Alarm;
 use crate::context::Ended;
 use crate::current::{self, Parked, WakerId};
+use crate::executor::Workers;
 use crate::exit::Exiting;
 use crate::node::Node;
 #[cfg(feature = "blocking")]
@@ -85,14 +86,17 @@ impl Task {
         self
     }
 
-    /// Lets the process run, or ends it here if its node takes no more.
-    pub(crate) fn launch(mut self, node: &Node) {
+    /// Lets the process run, on these workers or else on its node's backend, or ends it here if its node takes no more.
+    pub(crate) fn launch(mut self, node: &Node, on: Option<&dyn Workers>) {
         let admitted = if self.counted { node.census().confirm() } else { node.census().enter() };
         match admitted {
             Ok(()) => {
                 self.counted = true;
                 tracing::trace!(pid = %self.me.pid, "process started");
-                node.backend().spawn(self);
+                match on {
+                    Some(workers) => workers.spawn(self),
+                    None => node.backend().spawn(self),
+                }
             }
             Err(refusal) => self.end(refusal.into_reason()),
         }
@@ -101,8 +105,8 @@ impl Task {
     /// Runs the exit protocol to its end; the body has not run.
     fn end(&mut self, reason: ExitReason) {
         self.begin_exit(reason);
-        if let State::Exiting(exiting) = &mut self.state {
-            while !exiting.step() {}
+        while matches!(self.state, State::Exiting(_)) {
+            self.go_on();
         }
     }
 
@@ -164,17 +168,16 @@ impl Task {
         };
         let waiting = self.rare.as_mut().and_then(|rare| rare.waiting.take());
         let turn = current::run(self.me.pid, Some(waker), waiting, core.served_until(), || {
-            catch_unwind(AssertUnwindSafe(work)).map_err(panic_reason)
+            catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Poll::Ready(Err(panic_reason(panic))))
         });
         if let Some(until) = turn.wake_by {
             self.rare.get_or_insert_default().alarm.set(&self.me, until);
         }
         let reason = match turn.result {
-            Ok(Poll::Ready(Ok(()))) => Some(ExitReason::Normal),
-            Ok(Poll::Ready(Err(reason))) => Some(reason),
-            Err(panic) => Some(panic),
-            Ok(Poll::Pending) if core.is_doomed() && !self.is_on_thread() => core.life.lock().doom(),
-            Ok(Poll::Pending) => None,
+            Poll::Ready(Ok(())) => Some(ExitReason::Normal),
+            Poll::Ready(Err(reason)) => Some(reason),
+            Poll::Pending if core.is_doomed() && !self.is_on_thread() => core.life.lock().doom(),
+            Poll::Pending => None,
         };
         if let Some(waiting) = turn.waiting {
             if reason.is_none() && !core.is_handling() {
@@ -198,7 +201,28 @@ impl Task {
         // A destructor that panics here is not unwinding, so it can be caught.
         let turn = current::run(self.me.pid, None, waiting, None, || quietly(|| drop(body)));
         let parked = turn.waiting.unwrap_or_default();
-        self.state = State::Exiting(Box::new(Exiting::new(self.me.clone(), reason, parked, self.counted)));
+        let counted = std::mem::take(&mut self.counted);
+        self.exit(Exiting::new(&self.me, reason, parked, counted));
+    }
+
+    /// The first batch of the exit protocol. Most are through with it, and need no block of their own.
+    fn exit(&mut self, mut exiting: Exiting) {
+        if !exiting.step_caught(&self.me) {
+            self.state = State::Exiting(Box::new(exiting));
+            return;
+        }
+        // The reason may be user data, and this may be the last to hold it.
+        quietly(|| drop(exiting));
+    }
+
+    /// The next batch, if the protocol is under way.
+    fn go_on(&mut self) {
+        if let State::Exiting(exiting) = &mut self.state
+            && exiting.step_caught(&self.me)
+        {
+            let over = std::mem::replace(&mut self.state, State::Over);
+            quietly(|| drop(over));
+        }
     }
 }
 
@@ -207,30 +231,28 @@ impl Future for Task {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let _watched = current::watch(&self.me);
-        if let Some(reason) = self.run(cx) {
-            self.begin_exit(reason);
+        match self.run(cx) {
+            Some(reason) => self.begin_exit(reason),
+            None => self.go_on(),
         }
-        match &mut self.state {
-            State::Running(_) => return Poll::Pending,
+        match self.state {
+            State::Running(_) => Poll::Pending,
             #[cfg(feature = "blocking")]
-            State::OnThread(_) => return Poll::Pending,
-            State::Exiting(exiting) => {
-                if !exiting.step() {
-                    cx.waker().wake_by_ref();
-                    return Poll::Pending;
-                }
+            State::OnThread(_) => Poll::Pending,
+            State::Exiting(_) => {
+                cx.waker().wake_by_ref();
+                Poll::Pending
             }
-            State::Over => {}
+            State::Over => Poll::Ready(()),
         }
-        // The reason may be user data, and this may be the last to hold it.
-        let over = std::mem::replace(&mut self.state, State::Over);
-        quietly(|| drop(over));
-        Poll::Ready(())
     }
 }
 
 impl Drop for Task {
     fn drop(&mut self) {
+        if matches!(self.state, State::Over) {
+            return;
+        }
         // The runtime went away without a poll: whoever watches still learns of it.
         let reason = ExitReason::ShutdownWith("the runtime of this process was dropped".into());
         #[cfg(feature = "blocking")]

@@ -46,6 +46,8 @@ pub struct Ties {
     pub timers: usize,
     /// Names that it holds.
     pub names: usize,
+    /// Keys of registries and groups that it holds.
+    pub keys: usize,
 }
 
 impl<M: Send + 'static> Addr<M> {
@@ -67,6 +69,7 @@ impl Ties {
             aliases: rows.aliases.len(),
             timers: rows.timers.len(),
             names: rows.names.len(),
+            keys: rows.keys.as_ref().map_or(0, |keys| keys.len()),
         }
     }
 }

@@ -98,6 +98,10 @@ struct Queue {
     /// The service sleeps until then, or for ever.
     service: Option<Waker>,
     sleeping_until: Option<Instant>,
+    /// Which service fires; those before it end.
+    in_charge: u32,
+    /// What was due is being fired now, maybe still by the service before.
+    firing: bool,
     closed: bool,
 }
 
@@ -196,6 +200,19 @@ impl Timers {
         quietly(|| drop(over));
     }
 
+    /// Puts a new service in charge, whose number this answers; the one before ends.
+    fn take_over(&self) -> u32 {
+        let mut queue = self.queue.lock();
+        queue.in_charge += 1;
+        queue.sleeping_until = None;
+        let (number, wake) = (queue.in_charge, queue.service.take());
+        drop(queue);
+        if let Some(waker) = wake {
+            waker.wake();
+        }
+        number
+    }
+
     /// Ends the service; timers set from now on never fire.
     pub(crate) fn close(&self) {
         let mut queue = self.queue.lock();
@@ -251,12 +268,23 @@ impl fmt::Debug for Timers {
     }
 }
 
-/// The future that fires a node's timers. It ends when the node is gone.
+/// What fires a node's timers: a future for its backend, or a part of its steward. It is over when the node is gone, or
+/// another one has taken over.
 pub(crate) struct TimerService {
     node: crate::node::WeakNode,
-    sleep: Option<Service>,
+    /// It is in charge as long as the queue says this number.
+    number: u32,
+    sleep: Option<(Instant, Service)>,
     /// What is due, while it fires; empty otherwise.
     due: Vec<(Timer, Action)>,
+}
+
+/// What is left to do when everything due was fired.
+pub(crate) enum Round {
+    /// Wait to be woken, or until that time; the second is the present.
+    Idle(Option<(Instant, Instant)>),
+    /// Nothing, for good.
+    Over,
 }
 
 /// Actions fired before the service looks at the clock again.
@@ -264,7 +292,57 @@ const BATCH: usize = 256;
 
 impl TimerService {
     pub(crate) fn new(node: &Node) -> Self {
-        Self { node: node.downgrade(), sleep: None, due: Vec::new() }
+        Self { node: node.downgrade(), number: 0, sleep: None, due: Vec::new() }
+    }
+
+    /// One that takes the place of the present one, which ends.
+    pub(crate) fn taking_over(node: &Node) -> Self {
+        Self { number: node.timers().take_over(), ..Self::new(node) }
+    }
+
+    /// Fires all that is due. `waker` is woken when there is more to do than is answered here.
+    pub(crate) fn round(&mut self, waker: &Waker) -> Round {
+        let mut fired = false;
+        loop {
+            let Some(node) = self.node.upgrade() else { return Round::Over };
+            let now = node.now();
+            let mut queue = node.timers().queue.lock();
+            if fired {
+                queue.firing = false;
+            }
+            if queue.closed || queue.in_charge != self.number {
+                // The next one may be waiting for us to finish.
+                let wake = if fired { queue.service.take() } else { None };
+                drop(queue);
+                if let Some(waker) = wake {
+                    waker.wake();
+                }
+                return Round::Over;
+            }
+            if !queue.firing {
+                queue.pop_due(now, &mut self.due);
+            }
+            if self.due.is_empty() {
+                let next = if queue.firing { None } else { queue.due.first_key_value().map(|(timer, _)| timer.at) };
+                queue.sleeping_until = next;
+                let replaced = queue.service.replace(waker.clone());
+                drop(queue);
+                drop(replaced);
+                return Round::Idle(next.map(|next| (next, now)));
+            }
+            queue.firing = true;
+            fired = true;
+            drop(queue);
+            for (timer, action) in self.due.drain(..) {
+                let may_repeat = matches!(action, Action::Every(..));
+                let mut goes_on = None;
+                // A message that finds its process dead is dropped here, and its destructor is user code.
+                quietly(|| goes_on = action.fire());
+                if may_repeat {
+                    node.timers().finish(timer, now, goes_on);
+                }
+            }
+        }
     }
 }
 
@@ -274,36 +352,15 @@ impl Future for TimerService {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let this = &mut *self;
         loop {
-            let Some(node) = this.node.upgrade() else { return Poll::Ready(()) };
-            let now = node.now();
-            let mut queue = node.timers().queue.lock();
-            if queue.closed {
-                return Poll::Ready(());
-            }
-            queue.pop_due(now, &mut this.due);
-            if !this.due.is_empty() {
-                drop(queue);
-                for (timer, action) in this.due.drain(..) {
-                    let may_repeat = matches!(action, Action::Every(..));
-                    let mut goes_on = None;
-                    // A message that finds its process dead is dropped here, and its destructor is user code.
-                    quietly(|| goes_on = action.fire());
-                    if may_repeat {
-                        node.timers().finish(timer, now, goes_on);
-                    }
-                }
-                continue;
-            }
-            let next = queue.due.first_key_value().map(|(timer, _)| timer.at);
-            if queue.sleeping_until != next {
+            let next = match this.round(cx.waker()) {
+                Round::Over => return Poll::Ready(()),
+                Round::Idle(next) => next.map(|(next, _)| next),
+            };
+            if this.sleep.as_ref().map(|(until, _)| *until) != next {
                 this.sleep = None;
             }
-            queue.sleeping_until = next;
-            let replaced = queue.service.replace(cx.waker().clone());
-            drop(queue);
-            drop(replaced);
-            let Some(next) = next else { return Poll::Pending };
-            let sleep = this.sleep.get_or_insert_with(|| node.backend().sleep_until(next));
+            let (Some(next), Some(node)) = (next, this.node.upgrade()) else { return Poll::Pending };
+            let (_, sleep) = this.sleep.get_or_insert_with(|| (next, node.backend().sleep_until(next)));
             match sleep.as_mut().poll(cx) {
                 Poll::Pending => return Poll::Pending,
                 Poll::Ready(()) => this.sleep = None,
@@ -316,7 +373,7 @@ impl Future for TimerService {
 mod tests {
     //! The queue by itself, and what is left in it.
     use super::*;
-    use crate::Sim;
+    use crate::{Sim, sync::AtomicUsize};
 
     const MS: Duration = Duration::from_millis(1);
 
@@ -380,6 +437,48 @@ mod tests {
         assert_eq!(timers.cancel(timer, start), Some(Duration::ZERO));
         timers.finish(fired, start, action.fire());
         assert_eq!((timers.len(), timers.cancel(timer, start)), (0, None));
+    }
+
+    #[test]
+    fn a_service_that_takes_over_waits_for_what_fires_and_the_one_before_ends() {
+        struct Count(AtomicUsize);
+        impl std::task::Wake for Count {
+            fn wake(self: Arc<Self>) {
+                self.0.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        Sim::seed(0).run(async |node: Node| {
+            // The node's own service stays away: it is not in charge from here on.
+            let mut first = TimerService::taking_over(&node);
+            let (old, new) = (Arc::new(Count(AtomicUsize::new(0))), Arc::new(Count(AtomicUsize::new(0))));
+            let bells = (Waker::from(Arc::clone(&old)), Waker::from(Arc::clone(&new)));
+            let later = node.now() + Duration::from_secs(1);
+            let (second, fired) = (Arc::new(Mutex::new(None)), Arc::new(Mutex::new(Vec::new())));
+            let (taker, bell, home) = (Arc::clone(&second), bells.1.clone(), node.clone());
+            let log = Arc::clone(&fired);
+            let set = |at, work: Box<dyn FnOnce() + Send>| node.timers().at(at, |_| Action::Run(work));
+            set(
+                node.now(),
+                Box::new(move || {
+                    // In the middle of the batch: what is due next waits until this has been fired.
+                    let mut service = TimerService::taking_over(&home);
+                    assert!(matches!(service.round(&bell), Round::Idle(None)));
+                    log.lock().push("first");
+                    *taker.lock() = Some(service);
+                }),
+            );
+            let log = Arc::clone(&fired);
+            set(node.now(), Box::new(move || log.lock().push("second")));
+            set(later, Box::new(|| {}));
+            assert!(matches!(first.round(&bells.0), Round::Over));
+            assert_eq!((old.0.load(Ordering::Relaxed), new.0.load(Ordering::Relaxed)), (0, 1));
+            assert_eq!(*fired.lock(), ["first", "second"]);
+            let mut second = second.lock().take().expect("it has taken over");
+            assert!(matches!(second.round(&bells.1), Round::Idle(Some((at, _))) if at == later));
+            // It is the one that an earlier timer wakes.
+            set(node.now() + MS, Box::new(|| {}));
+            assert_eq!((old.0.load(Ordering::Relaxed), new.0.load(Ordering::Relaxed)), (0, 2));
+        });
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 use crate::reply::Settle;
 use crate::seat::AnySeat;
+use freeboard_mailbox::Asked;
 use freeboard_signal::{ExitReason, Pid, Ref};
 use std::{
     fmt,
@@ -90,6 +91,8 @@ pub enum Signal {
     Bound { call: BoundCall },
     /// The target of that monitor is gone.
     Down { monitor: Ref, reason: ExitReason },
+    /// The receiver is asked for something, when its turn comes (`system.rs`).
+    Ask(Box<Asked>),
 }
 
 /// A call that ends with the process it is sent to.

@@ -34,6 +34,17 @@ pub enum ExitReason {
     Error(Arc<dyn Error + Send + Sync>),
 }
 
+/// The reasons of most ends, which carry nothing: one byte, for those who keep room for a reason that is not there yet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bare {
+    /// [`ExitReason::Normal`].
+    Normal,
+    /// [`ExitReason::Shutdown`].
+    Shutdown,
+    /// [`ExitReason::Killed`].
+    Killed,
+}
+
 /// Why a process ended whose reason was an observer's answer: what it relied on was not there.
 ///
 /// A body that returns [`ExitReason::NoProc`], or a link to the dead that ends a process, means just this. So whoever
@@ -96,6 +107,35 @@ impl ExitReason {
             Self::NoProc => Absent::Process.into(),
             Self::NoConnection => Absent::Connection.into(),
             cause => cause,
+        }
+    }
+
+    /// This reason in little room: a byte if it is one of most ends, a block of its own otherwise.
+    ///
+    /// ```
+    /// use freeboard_signal::{Bare, ExitReason};
+    ///
+    /// assert!(matches!(ExitReason::Shutdown.pack(), (Some(Bare::Shutdown), None)));
+    /// let (bare, boxed) = ExitReason::ShutdownWith("rescale".into()).pack();
+    /// assert_eq!(ExitReason::unpack(bare, boxed.as_deref()).unwrap().to_string(), "shutdown: rescale");
+    /// assert!(ExitReason::unpack(None, None).is_none());
+    /// ```
+    pub fn pack(self) -> (Option<Bare>, Option<Box<Self>>) {
+        match self {
+            Self::Normal => (Some(Bare::Normal), None),
+            Self::Shutdown => (Some(Bare::Shutdown), None),
+            Self::Killed => (Some(Bare::Killed), None),
+            other => (None, Some(Box::new(other))),
+        }
+    }
+
+    /// What was [packed](Self::pack); `None` if nothing was.
+    pub fn unpack(bare: Option<Bare>, boxed: Option<&Self>) -> Option<Self> {
+        match bare {
+            Some(Bare::Normal) => Some(Self::Normal),
+            Some(Bare::Shutdown) => Some(Self::Shutdown),
+            Some(Bare::Killed) => Some(Self::Killed),
+            None => boxed.cloned(),
         }
     }
 

@@ -29,6 +29,6 @@ mod reference;
 
 pub use clock::Clock;
 pub use down::{Down, DownSource, Downs, Exit};
-pub use exit_reason::{Absent, ExitReason, PanicInfo};
+pub use exit_reason::{Absent, Bare, ExitReason, PanicInfo};
 pub use pid::Pid;
 pub use reference::Ref;

@@ -12,15 +12,18 @@
 //! | `mailbox` | unbounded | E13 |
 //! | `name` | none | F6 |
 //! | `queue` across a restart | `Drop` | F16, D6 |
+//! | `on` | the node's own workers | |
 //!
 //! # Not here
 //! When a child is restarted (`restart.rs`) and by whom.
 
 use crate::restart::Restart;
 use crate::sync::Mutex;
+#[cfg(feature = "blocking")]
+use freeboard_process::BlockingContext;
 use freeboard_process::{
-    Ack, Actor, Addr, Birth, Context, Dependents, Ended, Launch, Launcher, Node, Policy, Queue, Start, StartError,
-    run_actor,
+    Ack, Actor, Addr, Birth, Bulkhead, Context, Dependents, Ended, Launch, Launcher, Node, Policy, Queue, Start,
+    StartError, run_actor,
 };
 use freeboard_signal::ExitReason;
 use std::{fmt, future::Future, future::poll_fn, sync::Arc, time::Duration};
@@ -203,6 +206,44 @@ where
     }))
 }
 
+/// A raw process as a child, each incarnation on a thread of its own: what
+/// [`Node::spawn_thread`](freeboard_process::Node::spawn_thread) is to a spawn. It counts as up when its thread runs; one that
+/// the system does not give, and a simulation has none to give, is a failed start.
+///
+/// ```
+/// use freeboard_process::{BlockingContext, Node, Reply};
+/// use freeboard_supervisor::{DynamicSupervisor, child_thread};
+///
+/// # let node = Node::owned(1).unwrap();
+/// # node.block_on(async {
+/// let parser = child_thread(|mut cx: BlockingContext<(String, Reply<u64>)>| {
+///     loop {
+///         let (text, reply) = cx.recv_message()?; // an exit that its supervisor sends ends it here
+///         reply.send(text.parse()?);              // a bad text ends it too, and it is started again
+///     }
+/// });
+/// let sup = DynamicSupervisor::new().start(&node).await.unwrap();
+/// let parser = sup.start_child(parser).await.unwrap();
+/// assert_eq!(parser.call(|reply| ("42".to_owned(), reply)).await.unwrap(), 42);
+/// # });
+/// # assert!(node.stop(std::time::Duration::from_secs(60)).is_orderly());
+/// ```
+///
+/// # Kill
+/// An exit or a kill ends its present receive, or its next one; **a thread that never receives cannot be stopped** (OTP: A8).
+/// Its supervisor waits for its real end, whatever `shutdown` says: two incarnations never run side by side. So a
+/// supervisor that ends is held up by such a child. The shutdown of a node is not: at its limit it kills the supervisor, and it
+/// reports the child as left.
+#[cfg(feature = "blocking")]
+pub fn child_thread<M: Send + 'static>(
+    body: impl Fn(BlockingContext<M>) -> Ended + Send + Sync + 'static,
+) -> ChildSpec<M> {
+    ChildSpec::new(Launcher::thread(move |mut cx: BlockingContext<M>| {
+        cx.context().acknowledge();
+        body(cx)
+    }))
+}
+
 impl<M: Send + 'static> ChildSpec<M> {
     fn new(launcher: Launcher<M>) -> Self {
         let shutdown = Shutdown::Timeout(Duration::from_secs(5));
@@ -281,7 +322,54 @@ impl<M: Send + 'static> ChildSpec<M> {
         self
     }
 
+    /// The threads on which the child runs, at each incarnation: those of a bulkhead instead of the node's own. Where
+    /// its supervisor runs is not asked, and is not inherited; but it is the supervisor's process that restarts, so put it on
+    /// the bulkhead too if restarts must not wait for the node's workers. What it costs: [`bulkhead`](freeboard_process::bulkhead).
+    ///
+    /// The spec does not keep the bulkhead. A start after that is gone fails with [`StartError::Bulkhead`], and `init` does not
+    /// run; a restart that finds it gone counts as one that failed. A bulkhead of another node fails the start with
+    /// [`StartError::Spec`].
+    ///
+    /// ```
+    /// use freeboard_process::{Context, Node, Reply, Sim};
+    /// use freeboard_supervisor::{DynamicSupervisor, child_fn};
+    ///
+    /// Sim::seed(1).run(async |node: Node| {
+    ///     let control = node.bulkhead("control", 1).unwrap();
+    ///     let health = child_fn(async |mut cx: Context<Reply<&'static str>>| {
+    ///         loop {
+    ///             cx.recv_message().await.send("well");
+    ///         }
+    ///     });
+    ///     let sup = DynamicSupervisor::new().on(&control).start(&node).await.unwrap();
+    ///     let health = sup.start_child(health.on(&control)).await.unwrap();
+    ///     assert_eq!(health.call(|reply| reply).await.unwrap(), "well");
+    /// });
+    /// ```
+    pub fn on(mut self, bulkhead: &Bulkhead) -> Self {
+        self.launcher = self.launcher.on(bulkhead);
+        self
+    }
+
     /// The child's address: valid now, and across restarts.
+    ///
+    /// What is sent before the first start waits for it. If that start fails, or this is dropped, the callers among them hear
+    /// [`NotStarted`](freeboard_process::CallError::NotStarted) at once, and so does whoever comes later.
+    ///
+    /// ```
+    /// use freeboard_process::{CallError, Context, Node, Refused, Reply, Sim};
+    /// use freeboard_supervisor::child_fn;
+    ///
+    /// Sim::seed(1).run(async |_: Node| {
+    ///     let spec = child_fn(async |_cx: Context<Reply<u8>>| Ok(()));
+    ///     let addr = spec.addr();
+    ///     let early = addr.request(|reply| reply);
+    ///     drop(spec);
+    ///     assert!(matches!(early.await, Err(CallError::NotStarted(_))));
+    ///     let late = addr.send(Reply::pair().0).unwrap_err();
+    ///     assert!(matches!(late.why, Refused::NotStarted(_)));
+    /// });
+    /// ```
     pub fn addr(&self) -> Addr<M> {
         self.launcher.addr()
     }

@@ -43,6 +43,8 @@ mod intensity;
 mod restart;
 mod sync;
 
+#[cfg(feature = "blocking")]
+pub use child_spec::child_thread;
 pub use child_spec::{AnyChild, Child, ChildSpec, Shutdown, child, child_fn, child_once};
 pub use dynamic::{ChildError, Counts, DynamicRef, DynamicSupervisor};
 pub use freeboard_process::Queue;

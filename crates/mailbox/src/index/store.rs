@@ -106,7 +106,7 @@ impl<M> Index<M> {
     /// alias.
     pub(crate) fn push(&mut self, number: u64, event: Event<M>, alias: Option<Ref>) -> u32 {
         let name = match &event {
-            Event::Message(_) | Event::Downs(_) => None,
+            Event::Message(_) | Event::Downs(_) | Event::Asked(_) => None,
             Event::Down(down) => Some(Name::Down(down.monitor)),
             Event::Exit(exit) => Some(Name::Exit(exit.from)),
         };

@@ -54,10 +54,19 @@ pub(super) struct Flood {
 /// No time was told.
 pub(super) const UNSET: u32 = 0;
 
+/// No time was told, and none is to be told for the next message: the receiver has found nothing and is parked, so that
+/// message wakes it. Only one that comes before the receiver does is worth a look at the clock.
+const AWAITED: u32 = 1;
+
 /// A time in milliseconds, with a wrap each 49 days, which an age survives.
 pub(super) fn stamp(now: Option<Duration>) -> u32 {
-    // One more, so that no time is `UNSET`; the one that would be is a millisecond off.
-    now.map_or(UNSET, |now| (now.as_millis() as u32).wrapping_add(1).max(1))
+    // Two more, so that no time is `UNSET` or `AWAITED`; those that would be are some milliseconds off.
+    now.map_or(UNSET, |now| (now.as_millis() as u32).wrapping_add(AWAITED + 1).max(AWAITED + 1))
+}
+
+/// The stamp, if it is one.
+fn known(since: u32) -> Option<u32> {
+    (since > AWAITED).then_some(since)
 }
 
 impl<M> Books<M> {
@@ -229,7 +238,7 @@ impl<M, S> Intake<M, S> {
     /// [`push_at`](Self::push_at) is given; a mailbox with a policy goes by the policy's clock.
     ///
     /// # Cost
-    /// A dozen loads, no lock.
+    /// A dozen loads, no lock; but one lock when messages wait whose age nobody has counted so far.
     pub fn stats(&self, now: impl FnOnce() -> Option<Duration>) -> MailboxStats {
         let mut stats = MailboxStats::default();
         stats.depth = self.depth();
@@ -256,9 +265,38 @@ impl<M, S> Intake<M, S> {
             return oldest.map_or(Duration::ZERO, |oldest| Duration::from_nanos(policing.now().saturating_sub(oldest)));
         }
         let now = stamp(now());
-        let age = |since: u32| if since == UNSET || now == UNSET { 0 } else { now.wrapping_sub(since) };
-        let ages = [&self.since, &self.taken].map(|since| age(since.load(Ordering::Relaxed)));
-        Duration::from_millis(u64::from(ages[0].max(ages[1])))
+        if now == UNSET {
+            return Duration::ZERO;
+        }
+        let known = [&self.since, &self.taken].map(|since| since.load(Ordering::Relaxed)).map(known);
+        match known.into_iter().flatten().map(|since| now.wrapping_sub(since)).max() {
+            Some(age) => Duration::from_millis(u64::from(age)),
+            None => {
+                self.begin_to_age(now);
+                Duration::ZERO
+            }
+        }
+    }
+
+    /// Counts the age of what waits from now on, if nobody does: of a message that woke its receiver.
+    #[cold]
+    fn begin_to_age(&self, now: u32) {
+        let shared = self.shared.lock();
+        // With the receiver, if it is not here any more.
+        let since = if shared.fresh.is_empty() { &self.taken } else { &self.since };
+        if self.depth() > 0 && known(since.load(Ordering::Relaxed)).is_none() {
+            since.store(now, Ordering::Relaxed);
+        }
+    }
+
+    /// After a message was appended; `since` was read from the clock, if it was asked. Under the lock.
+    #[inline]
+    pub(super) fn note_push(&self, since: u32) {
+        if since != UNSET {
+            self.since.store(since, Ordering::Relaxed);
+        } else if self.since.load(Ordering::Relaxed) == AWAITED {
+            self.since.store(UNSET, Ordering::Relaxed);
+        }
     }
 
     /// How many messages of a tag were dropped for this cause. Zero if the policy does not count by tags.
@@ -278,11 +316,11 @@ impl<M, S> Intake<M, S> {
         self.since.store(UNSET, Ordering::Relaxed);
     }
 
-    /// When the receiver finds nothing. Under the lock.
-    pub(super) fn note_empty(&self) {
+    /// When the receiver finds nothing, and whether it waits for more. Under the lock.
+    pub(super) fn note_empty(&self, parks: bool) {
         if self.depth() == 0 {
             self.taken.store(UNSET, Ordering::Relaxed);
-            self.since.store(UNSET, Ordering::Relaxed);
+            self.since.store(if parks { AWAITED } else { UNSET }, Ordering::Relaxed);
         }
     }
 

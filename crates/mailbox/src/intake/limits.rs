@@ -8,7 +8,7 @@
 //! # Not here
 //! The rules themselves (`policed.rs`, `room.rs`, `codel.rs`), and permits (`reserve.rs`).
 
-use super::{Exchange, Intake, Shared, State, aside::Aside, books::UNSET};
+use super::{Exchange, Intake, Shared, State, aside::Aside};
 use crate::policed::{Next, Policed, Verdict, Victim};
 use crate::policy::{Meta, Policing};
 use crate::room::Room;
@@ -230,9 +230,7 @@ impl<M, S> Intake<M, S> {
                         rules.room.give_up();
                     }
                     shared.fresh.push(Entry::Event(Event::Message(message)));
-                    if since != UNSET {
-                        self.since.store(since, Ordering::Relaxed);
-                    }
+                    self.note_push(since);
                     Verdict::Queued(None)
                 }
             };

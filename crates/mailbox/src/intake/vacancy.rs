@@ -88,7 +88,17 @@ impl<M, S> Intake<M, S> {
     /// Ends the incarnation that lives here, or none: sends are refused as if the seat were closed, but it can be opened
     /// again. What was queued is returned, as [`close`](Self::close) does.
     pub fn stop(&self, reason: ExitReason) -> Leftover<M, S> {
-        self.end(State::Stopped(Box::new(reason)))
+        self.end(State::ended(false, true, reason))
+    }
+
+    /// [`stop`](Self::stop) for a seat where nobody was ever up: sends are refused with [`Refused::NotStarted`].
+    pub fn stop_unstarted(&self, reason: ExitReason) -> Leftover<M, S> {
+        self.end(State::ended(false, false, reason))
+    }
+
+    /// [`close`](Self::close) for good, of a seat where nobody was ever up: sends are refused with [`Refused::NotStarted`].
+    pub fn close_unstarted(&self, reason: ExitReason) -> Leftover<M, S> {
+        self.end(State::ended(true, false, reason))
     }
 
     /// Puts back what survives the end of that incarnation, in front of what was sent since. With a policy it is judged by
@@ -189,7 +199,10 @@ impl<M, S> Intake<M, S> {
             State::Waiting | State::Live(_) => None,
             State::Vacant => Some(Refused::Vacant),
             State::Keeping(_) => self.keeps_enough(shared).then_some(Refused::Full),
-            State::Stopped(reason) | State::Closed(reason) => Some(Refused::Closed((**reason).clone())),
+            State::Ended { was_up, bare, boxed, .. } => {
+                let why = if *was_up { Refused::Closed } else { Refused::NotStarted };
+                ExitReason::unpack(*bare, boxed.as_deref()).map(why)
+            }
         }
     }
 

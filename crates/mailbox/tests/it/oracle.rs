@@ -192,6 +192,13 @@ impl Pair {
     }
 
     fn pop(&mut self) {
+        // Every other time the short way first, which may say nothing but must not say anything else.
+        if self.model.here.len().is_multiple_of(2)
+            && let Some(message) = self.mailbox.inbox.pop_message()
+        {
+            assert_eq!(Some(id_of(&Event::Message(message))), self.model.pop().map(|item| item.id));
+            return;
+        }
         let popped = match self.mailbox.inbox.pop() {
             Some(event) => (Some(id_of(&event)), self.model.pop()),
             None => {

@@ -153,3 +153,58 @@ fn what_an_alias_refuses_does_not_wait_any_more() {
 fn an_intake_that_nobody_limits_stays_small() {
     assert!(size_of::<Intake<u64, [u64; 9]>>() <= 248, "{}", size_of::<Intake<u64, [u64; 9]>>());
 }
+
+#[test]
+fn the_message_that_wakes_a_receiver_looks_at_no_clock_and_ages_from_the_next_one() {
+    let mut ruled = Ruled::waiting();
+    assert!(ruled.intake.open(1));
+    let (now, asked) = (Cell::new(0), Cell::new(0));
+    let time = || {
+        asked.set(asked.get() + 1);
+        Some(ms(now.get()))
+    };
+    for rounds in 0..3 {
+        assert_eq!(ruled.receive_any().err(), Some(Exchange::Empty));
+        now.set(now.get() + 10);
+        let note = ruled.note(None);
+        assert!(ruled.intake.push_at(note, time).is_ok());
+        assert_eq!(asked.get(), 0, "in round {rounds} the receiver was parked");
+        assert!(ruled.receive_any().is_ok());
+    }
+    // It has not come back: the next one finds nobody parked, and the one after it a queue that has its stamp.
+    for asks in [1, 1] {
+        now.set(now.get() + 10);
+        let note = ruled.note(None);
+        assert!(ruled.intake.push_at(note, time).is_ok());
+        assert_eq!(asked.get(), asks);
+    }
+    assert_eq!(ruled.intake.stats(time).oldest, ms(10));
+}
+
+#[test]
+fn a_message_whose_age_nobody_counts_ages_from_the_first_look() {
+    for is_taken in [false, true] {
+        let mut ruled = Ruled::waiting();
+        assert!(ruled.intake.open(1));
+        let now = Cell::new(10);
+        let time = || Some(ms(now.get()));
+        assert_eq!(ruled.receive_any().err(), Some(Exchange::Empty));
+        let note = ruled.note(None);
+        assert!(ruled.intake.push_at(note, time).is_ok());
+        if is_taken {
+            // The receiver has woken, but it wants another one.
+            assert!(ruled.receive_where(9, 8).is_err());
+        }
+        for age in [0, 25] {
+            now.set(50 + age);
+            let stats = ruled.intake.stats(time);
+            assert_eq!((stats.depth, stats.oldest), (1, ms(age)), "with the receiver: {is_taken}");
+        }
+        assert!(ruled.receive_any().is_ok());
+        assert_eq!(ruled.receive_any().err(), Some(Exchange::Empty));
+        // What comes then has an age of its own.
+        let note = ruled.note(None);
+        assert!(ruled.intake.push_at(note, time).is_ok());
+        assert_eq!(ruled.intake.stats(time).oldest, ms(0));
+    }
+}

@@ -15,13 +15,22 @@ mod tokio;
 pub use sim::{Aim, Digest, FailedSeed, Sim};
 #[cfg(feature = "tokio")]
 pub use tokio::Tokio;
+#[cfg(feature = "tokio")]
+pub(crate) use tokio::runtime;
 
 use crate::task::Task;
 use freeboard_signal::Clock;
-use std::{future::Future, io, pin::Pin, time::Instant};
+use std::{future::Future, io, pin::Pin, sync::Arc, time::Instant};
 
 /// A boxed future of a runtime's own.
 pub type Service = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// Worker threads apart from those of a backend. When this is dropped, they end in the background, and every process on them
+/// at its next `await`: the drop waits for nobody, wherever it happens.
+pub trait Workers: Send + Sync {
+    /// Runs a process to its end on these threads.
+    fn spawn(&self, task: Task);
+}
 
 /// A runtime that processes can run on.
 pub trait Backend: Clock + 'static {
@@ -44,6 +53,16 @@ pub trait Backend: Clock + 'static {
     fn spawn_thread(&self, name: String, body: Box<dyn FnOnce() + Send>) -> io::Result<()> {
         // Nobody joins it: the process's task waits for its end.
         std::thread::Builder::new().name(name).spawn(body).map(drop)
+    }
+
+    /// Worker threads apart from those of this backend, named after `name`, for a [`Bulkhead`](crate::Bulkhead). A simulation
+    /// has one thread, and puts a label on its tasks instead.
+    ///
+    /// # Errors
+    /// There are no such threads, or this backend knows none.
+    fn workers(&self, name: &str, threads: usize) -> io::Result<Arc<dyn Workers>> {
+        let _ = (name, threads);
+        Err(io::Error::new(io::ErrorKind::Unsupported, "this backend has no workers apart from its own"))
     }
 
     /// Asks before the calling thread is blocked by a call to a process of this backend.

@@ -12,7 +12,7 @@
 //!
 //! ```text
 //!   sim.rs            the scheduler, its clock, its tasks         sim/strike.rs   a process struck at each of its polls
-//!   sim/backing.rs    what a node sees of it
+//!   sim/backing.rs    what a node and its bulkheads see of it
 //!   sim/replay.rs     what a run did, as a digest, step by step   sim/explore.rs  many seeds
 //!   sim/on_tokio.rs   the whole simulation as one task of a paused tokio (feature `sim-tokio`)
 //! ```
@@ -87,6 +87,8 @@ struct State {
     free: Vec<usize>,
     sleepers: BTreeMap<(Instant, u64), Waker>,
     sleeps: u64,
+    /// How many bulkheads were made.
+    bulkheads: u64,
     now: Instant,
     random: u64,
     over: bool,
@@ -105,8 +107,19 @@ struct Slot {
     future: Option<Service>,
     /// Which process it is, if it is one.
     process: Option<Peer>,
+    /// Its bulkhead, by number.
+    bulkhead: Bulkhead,
     queued: bool,
     waker: Waker,
+}
+
+/// The bulkhead of a task: a label here.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Bulkhead {
+    None,
+    Number(u64),
+    /// It ended while the task was polled, which is the last time.
+    Gone,
 }
 
 /// Whose turn it is.
@@ -152,7 +165,13 @@ impl Sim {
     /// Runs the world in these surroundings; then ends everything that is left.
     fn drive<T>(self, shared: &Arc<Shared>, settings: NodeBuilder, world: impl AsyncFnOnce(Node) -> T) -> T {
         let waker = Waker::from(Arc::new(TaskWaker { shared: Arc::clone(shared), task: WORLD }));
-        shared.0.lock().insert(|_| Slot { future: None, process: None, queued: true, waker: waker.clone() });
+        shared.0.lock().insert(|_| Slot {
+            future: None,
+            process: None,
+            bulkhead: Bulkhead::None,
+            queued: true,
+            waker: waker.clone(),
+        });
         let node = settings
             .on(Backing(Arc::clone(shared)))
             .unwrap_or_else(|error| panic!("the simulation has no node: {error}"));
@@ -210,6 +229,7 @@ impl State {
             free: Vec::new(),
             sleepers: BTreeMap::new(),
             sleeps: 0,
+            bulkheads: 0,
             now: Instant::now(),
             random: seed,
             over: false,
@@ -313,8 +333,12 @@ impl Shared {
     fn put_back(&self, task: usize, future: Result<Service, Service>) {
         let over = match future {
             Ok(future) => {
-                self.0.lock().tasks[task].future = Some(future);
-                return;
+                let slot = &mut self.0.lock().tasks[task];
+                if slot.bulkhead != Bulkhead::Gone {
+                    slot.future = Some(future);
+                    return;
+                }
+                future
             }
             Err(over) => over,
         };
@@ -324,9 +348,23 @@ impl Shared {
         // A wake of a finished task finds no future; the number is reused only when it is in no queue.
         state.ready.retain(|ready| *ready != task);
         state.free.push(task);
+        state.tasks[task].bulkhead = Bulkhead::None;
         let process = state.tasks[task].process.take();
         drop(state);
         drop(process);
+    }
+
+    /// Drops the tasks of a bulkhead that is gone, in the order of their numbers; each process ends by that. One that is
+    /// polled just now ends after that poll.
+    fn strand(&self, bulkhead: u64) {
+        let mut stranded = Vec::new();
+        for (task, slot) in self.0.lock().tasks.iter_mut().enumerate() {
+            if slot.bulkhead == Bulkhead::Number(bulkhead) {
+                slot.bulkhead = Bulkhead::Gone;
+                stranded.extend(slot.future.take().map(|future| (task, future)));
+            }
+        }
+        stranded.into_iter().for_each(|(task, future)| self.put_back(task, Err(future)));
     }
 
     fn wake(&self, task: usize) {

@@ -6,12 +6,19 @@
 //! The coarse clock is the kernel's on Linux, which is read for a quarter of the price of the exact one and ticks every few
 //! milliseconds; elsewhere it is the exact one.
 
-use super::{Backend, Service};
+use super::{Backend, Service, Workers};
 use crate::task::Task;
 use freeboard_signal::Clock;
 use std::hash::{BuildHasher, RandomState};
-use std::time::{Duration, Instant};
-use tokio::runtime::Handle;
+use std::{
+    io,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
+};
+use tokio::runtime::{Builder, Handle, Runtime};
 
 /// Runs processes on a tokio runtime, multi-threaded or not. Its time driver must be enabled.
 #[derive(Debug)]
@@ -113,8 +120,37 @@ impl Backend for Tokio {
         RandomState::new().hash_one(0_u8)
     }
 
+    fn workers(&self, name: &str, threads: usize) -> io::Result<Arc<dyn Workers>> {
+        Ok(Arc::new(OwnWorkers(Some(runtime(name, threads)?))))
+    }
+
     fn assert_may_block(&self) {
         // tokio knows which threads drive tasks, and says so by a panic; it does not let us ask.
         self.runtime.block_on(std::future::ready(()));
+    }
+}
+
+/// A runtime with so many worker threads: `name-1`, `name-2` and so on.
+pub(crate) fn runtime(name: &str, threads: usize) -> io::Result<Runtime> {
+    let (name, named) = (name.to_owned(), AtomicUsize::new(0));
+    let next_name = move || format!("{name}-{}", named.fetch_add(1, Ordering::Relaxed) + 1);
+    Builder::new_multi_thread().worker_threads(threads).thread_name_fn(next_name).enable_all().build()
+}
+
+/// The threads of a bulkhead; the runtime is there until the drop.
+struct OwnWorkers(Option<Runtime>);
+
+impl Workers for OwnWorkers {
+    fn spawn(&self, task: Task) {
+        drop(self.0.as_ref().expect("the runtime is there until the drop").spawn(task));
+    }
+}
+
+impl Drop for OwnWorkers {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.0.take() {
+            // Waiting here would block whoever drops this, and panic inside of a runtime.
+            runtime.shutdown_background();
+        }
     }
 }

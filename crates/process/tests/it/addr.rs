@@ -90,6 +90,7 @@ fn an_address_is_good_before_the_start_across_restarts_and_says_when_it_is_over(
         let launcher = Launcher::new(move |mut cx: Context<u32>| {
             let journal = journal.clone();
             Box::pin(async move {
+                cx.acknowledge();
                 journal.note(cx.recv_message().await);
                 Ok(())
             })

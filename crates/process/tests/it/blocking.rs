@@ -121,7 +121,7 @@ fn a_blocking_call_says_why_it_brought_nothing() {
     let launcher = Launcher::new(|_: Context<Reply<u32>>| Box::pin(std::future::pending()));
     let never_started = launcher.addr();
     drop(launcher);
-    assert_eq!(why(&never_started.call_blocking(|reply| reply)), "exited: no such process");
+    assert_eq!(why(&never_started.call_blocking(|reply| reply)), "not started: no such process");
 }
 
 // OTP: F10

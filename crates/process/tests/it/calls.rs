@@ -94,7 +94,12 @@ fn a_failed_call_says_why() {
         .await;
         assert_eq!(myself, ("CallingSelf".to_owned(), Duration::ZERO, 0));
         // Nobody lives there now, and somebody will.
-        let launcher = Launcher::<Reply<u32>>::new(|_cx| Box::pin(async { Ok(()) }));
+        let launcher = Launcher::<Reply<u32>>::new(|mut cx| {
+            Box::pin(async move {
+                cx.acknowledge();
+                Ok(())
+            })
+        });
         incarnate(&node, &launcher);
         settle(&node).await;
         let vacant = launcher.addr().call(|reply| reply).await;

@@ -287,7 +287,7 @@ fn a_start_whose_name_is_taken_says_by_whom() {
         let waiting = launcher.addr().request(|reply| reply);
         let failed = start(&node, &launcher).await.unwrap_err();
         assert!(matches!(failed, StartError::Name(error) if Err(error) == taken(&owner)), "{failed}");
-        assert_eq!(why(&waiting.await), "exited: normal");
+        assert_eq!(why(&waiting.await), "not started: normal");
         assert_eq!((ran.len(), launcher.addr().pid()), (0, None));
     });
 }

@@ -21,6 +21,7 @@ fn server(seen: &Journal<(u64, u32)>, queue: Queue, policed: bool) -> Launcher<M
     let launcher = Launcher::new(move |mut cx: Context<Msg>| {
         let seen = seen.clone();
         Box::pin(async move {
+            cx.acknowledge();
             loop {
                 let generation = cx.pid().generation();
                 match cx.recv_message().await {

@@ -59,7 +59,13 @@ fn a_refusal_gives_the_part_back_in_every_state() {
             assert_eq!(dropped.take(), [1]);
             error.why
         };
-        let launcher = Launcher::new(|_cx: Context<Msg>| Box::pin(async { Ok(()) })).queue(Queue::Return);
+        let launcher = Launcher::new(|mut cx: Context<Msg>| {
+            Box::pin(async move {
+                cx.acknowledge();
+                Ok(())
+            })
+        });
+        let launcher = launcher.queue(Queue::Return);
         let addr = launcher.addr();
         let recipient: Recipient<Part> = addr.recipient();
         assert!(recipient.send(Part(Notes(Journal::new(), 1))).is_ok(), "it waits for the first start");

@@ -46,6 +46,8 @@ type Row = [&'static str; 6];
 const QUEUED: Row = ["queued", "queued", "queued", "none", "noproc", "noproc"];
 const LIVES: Row = ["queued", "queued", "queued", "some", "incarnation", "incarnation"];
 const VACANT: Row = ["vacant", "dropped", "vacant", "none", "noproc", "noproc"];
+/// Nobody was ever up there.
+const FAILED: Row = ["not started: killed", "dropped", "not started: killed", "none", "noproc", "noproc"];
 const CLOSED: Row = ["closed: killed", "dropped", "exited: killed", "none", "noproc", "noproc"];
 
 /// The first half of a look at a seat: all that takes effect at once.
@@ -61,6 +63,7 @@ fn word(of: &Refused, call: bool) -> &'static str {
         (Refused::Vacant, _) => "vacant",
         (Refused::Closed(ExitReason::Killed), false) => "closed: killed",
         (Refused::Closed(ExitReason::Killed), true) => "exited: killed",
+        (Refused::NotStarted(ExitReason::Killed), _) => "not started: killed",
         _ => "something else",
     }
 }
@@ -80,6 +83,7 @@ fn look(cx: &mut Context<()>, addr: &Addr<Msg>) -> Look {
         Poll::Pending => "queued",
         Poll::Ready(Err(freeboard_process::CallError::Refused(why))) => word(&why, true),
         Poll::Ready(Err(freeboard_process::CallError::Exited(why))) => word(&Refused::Closed(why), true),
+        Poll::Ready(Err(freeboard_process::CallError::NotStarted(why))) => word(&Refused::NotStarted(why), true),
         Poll::Ready(_) => "something else",
     };
     row[3] = if addr.pid().is_some() { "some" } else { "none" };
@@ -164,6 +168,21 @@ fn every_state_of_a_seat_answers_as_the_table_says() {
             seen.push(("running", what(&node, &running.addr()).await));
             seen.push(("exiting", while_exiting(&node).await));
 
+            for (after, name) in [(After::Stopped, "failed, stopped"), (After::Over, "failed, closed")] {
+                let failed = seat(policed, Queue::Drop);
+                start(&node, &failed, after);
+                // Before it has run: its start is not acknowledged.
+                failed.addr().kill();
+                settle(&node).await;
+                seen.push((name, what(&node, &failed.addr()).await));
+                assert_eq!(failed.addr().ended().is_none(), after == After::Stopped);
+            }
+            let unwanted = seat(policed, Queue::Drop);
+            unwanted.stop(&ExitReason::Killed);
+            seen.push(("failed, stopped", what(&node, &unwanted.addr()).await));
+            unwanted.close(&ExitReason::Killed);
+            seen.push(("failed, closed", what(&node, &unwanted.addr()).await));
+
             for queue in modes {
                 let vacant = seat(policed, queue);
                 end(&node, &vacant, After::Restart).await;
@@ -193,6 +212,7 @@ fn every_state_of_a_seat_answers_as_the_table_says() {
                     "unstarted" | "vacant, keep" => QUEUED,
                     "starting" | "running" | "exiting" => LIVES,
                     "vacant, drop" | "vacant, return" => VACANT,
+                    "failed, stopped" | "failed, closed" => FAILED,
                     _ => CLOSED,
                 };
                 assert_eq!(row, expected, "{state}");

@@ -101,6 +101,7 @@ impl World {
 
 async fn actor(mut cx: Context<Op>, world: World) -> Result<(), ExitReason> {
     let me = cx.pid();
+    cx.acknowledge();
     let (mut monitors, mut kept) = (Vec::new(), Vec::new());
     world.seen.note(Seen::Born(me));
     loop {

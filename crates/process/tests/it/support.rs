@@ -254,6 +254,7 @@ pub(crate) fn why<T>(answer: &Result<T, CallError>) -> String {
     match answer {
         Ok(_) => "answered".to_owned(),
         Err(CallError::Exited(reason)) => format!("exited: {reason}"),
+        Err(CallError::NotStarted(reason)) => format!("not started: {reason}"),
         Err(other) => format!("{other:?}"),
     }
 }
@@ -285,6 +286,7 @@ pub(crate) fn noting(journal: &Journal<u32>) -> Launcher<u32> {
     Launcher::new(move |mut cx: Context<u32>| {
         let journal = journal.clone();
         Box::pin(async move {
+            cx.acknowledge();
             loop {
                 journal.note(cx.recv_message().await);
             }
@@ -296,6 +298,7 @@ pub(crate) fn noting(journal: &Journal<u32>) -> Launcher<u32> {
 pub(crate) fn until_zero() -> Launcher<u32> {
     Launcher::new(|mut cx: Context<u32>| {
         Box::pin(async move {
+            cx.acknowledge();
             while cx.recv_message().await != 0 {}
             Ok(())
         })

@@ -19,7 +19,7 @@ mod table;
 
 use crate::child_spec::{AnyChild, Child, Shutdown, Terms};
 use crate::restart::Restart;
-use freeboard_process::{Ack, Addr, Birth, Dependents, Launcher, Node, Reply, Start, StartError, Target};
+use freeboard_process::{Ack, Addr, Birth, Bulkhead, Dependents, Launcher, Node, Reply, Start, StartError, Target};
 use freeboard_signal::{ExitReason, Pid};
 use server::Request;
 use std::{error::Error, fmt, future::poll_fn, sync::Arc, time::Duration};
@@ -125,6 +125,13 @@ impl DynamicSupervisor {
     /// The name that the supervisor holds while it runs, as [`ChildSpec::name`](crate::ChildSpec::name).
     pub fn name(mut self, name: impl Into<Arc<str>>) -> Self {
         self.launcher = self.launcher.name(name);
+        self
+    }
+
+    /// The bulkhead on whose threads the supervisor itself runs, as [`ChildSpec::on`](crate::ChildSpec::on). Its children run
+    /// where their own specs say.
+    pub fn on(mut self, bulkhead: &Bulkhead) -> Self {
+        self.launcher = self.launcher.on(bulkhead);
         self
     }
 

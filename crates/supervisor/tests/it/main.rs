@@ -3,6 +3,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that meets what it did not expect should panic")]
 
+mod bulkhead;
 mod closing;
 mod hand;
 mod intensity;
@@ -11,6 +12,7 @@ mod max_children;
 mod names;
 mod nested;
 mod node;
+mod not_started;
 mod ownership;
 mod queues;
 mod restarts;

@@ -20,7 +20,7 @@ fn a_start_dropped_before_its_first_poll_never_was() {
         let spec = probe(&gauge, Manner::Plain, |_| Init::Up);
         let (addr, waiting) = (spec.addr(), spec.addr().request(Msg::Ask));
         drop(sup.start_child(spec));
-        assert!(matches!(waiting.await, Err(CallError::Exited(ExitReason::NoProc))), "nobody will ever answer");
+        assert!(matches!(waiting.await, Err(CallError::NotStarted(ExitReason::NoProc))), "nobody will ever answer");
         quiet(&node).await;
         assert!(addr.ended().is_some());
         assert_eq!((sup.tracked(), gauge.total(), node.seats()), (0, 0, before));

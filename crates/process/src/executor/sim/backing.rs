@@ -1,7 +1,7 @@
 //! What a node sees of a simulation: its clock, its sleepers, and where its tasks go.
 
-use super::{Shared, Slot};
-use crate::executor::{Backend, Service};
+use super::{Bulkhead, Shared, Slot};
+use crate::executor::{Backend, Service, Workers};
 use crate::task::Task;
 use crate::wire::Peer;
 use freeboard_signal::Clock;
@@ -30,7 +30,7 @@ impl Clock for Backing {
 }
 
 impl Backing {
-    fn insert(&self, service: Service, process: Option<Peer>) {
+    fn insert(&self, service: Service, process: Option<Peer>, bulkhead: Bulkhead) {
         let mut state = self.0.0.lock();
         if state.over {
             drop(state);
@@ -40,7 +40,7 @@ impl Backing {
         let shared = Arc::clone(&self.0);
         state.insert(|task| {
             let waker = Waker::from(Arc::new(TaskWaker { shared, task }));
-            Slot { future: Some(service), process, queued: true, waker }
+            Slot { future: Some(service), process, bulkhead, queued: true, waker }
         });
     }
 }
@@ -48,11 +48,11 @@ impl Backing {
 impl Backend for Backing {
     fn spawn(&self, task: Task) {
         let process = task.peer();
-        self.insert(Box::pin(task), Some(process));
+        self.insert(Box::pin(task), Some(process), Bulkhead::None);
     }
 
     fn spawn_service(&self, service: Service) {
-        self.insert(service, None);
+        self.insert(service, None, Bulkhead::None);
     }
 
     fn sleep_until(&self, at: Instant) -> Service {
@@ -69,8 +69,33 @@ impl Backend for Backing {
         Err(io::Error::new(io::ErrorKind::Unsupported, why))
     }
 
+    fn workers(&self, _: &str, _: usize) -> io::Result<Arc<dyn Workers>> {
+        let mut state = self.0.0.lock();
+        state.bulkheads += 1;
+        Ok(Arc::new(Label { backing: Self(Arc::clone(&self.0)), number: state.bulkheads }))
+    }
+
     fn assert_may_block(&self) {
         panic!("a simulation has one thread, and a blocking call would stop it for good: await the call instead");
+    }
+}
+
+/// The workers of a bulkhead: the one thread that there is, and a label on the tasks.
+struct Label {
+    backing: Backing,
+    number: u64,
+}
+
+impl Workers for Label {
+    fn spawn(&self, task: Task) {
+        let process = task.peer();
+        self.backing.insert(Box::pin(task), Some(process), Bulkhead::Number(self.number));
+    }
+}
+
+impl Drop for Label {
+    fn drop(&mut self) {
+        self.backing.0.strand(self.number);
     }
 }
 

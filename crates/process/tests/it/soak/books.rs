@@ -187,7 +187,7 @@ impl Books<'_> {
                 assert!(may_wait, "{event:?} is not answered");
                 continue;
             };
-            if let Some(reason) = how.strip_prefix("exited: ") {
+            if let Some(reason) = how.strip_prefix("exited: ").or_else(|| how.strip_prefix("not started: ")) {
                 let mut of_whom = deaths.iter().filter(|(pid, _)| !direct || Some(**pid) == *to);
                 assert!(of_whom.any(|(_, known)| *known == reason), "{event:?} was told {how}");
             }
