@@ -82,8 +82,8 @@ pub mod prelude {
     pub use freeboard_process::OwnedNode;
     pub use freeboard_process::{
         Actor, Addr, Alias, Broadcast, Bulkhead, CallError, Context, DeadLetter, Ended, Groups, InitError, JoinError,
-        Named, Node, Permit, Recipient, RegisterError, Registry, RegistryEvent, Reply, ShutdownReport, Sim, SpawnError,
-        StartError, Timer, TimerKey, WeakAddr, WeakRecipient, receive,
+        Named, Node, Permit, Recipient, RegisterError, Registry, RegistryEvent, Reply, RunError, ShutdownReport, Sim,
+        SpawnError, StartError, TaskHandle, Timer, TimerKey, WeakAddr, WeakRecipient, receive,
     };
     pub use freeboard_signal::{Down, Exit, ExitReason, Pid, Ref};
     #[cfg(feature = "blocking")]

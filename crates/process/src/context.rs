@@ -9,6 +9,7 @@
 use crate::addr::Addr;
 use crate::current;
 use crate::executor::Workers;
+use crate::feed::Feeds;
 use crate::idle::Idle;
 use crate::life::{Life, Link};
 use crate::monitor::MonitorOptions;
@@ -48,27 +49,35 @@ pub struct Context<M: Send + 'static> {
 }
 
 /// What most processes never use.
-pub(crate) struct Rare<M> {
+pub(crate) struct Rare<M: Send + 'static> {
     /// Messages from [`Context::then`], to be handled before the queue.
     pub(crate) next: VecDeque<M>,
     pub(crate) timers: OwnTimers<M>,
     pub(crate) idle: Option<Idle>,
+    pub(crate) feeds: Feeds<M>,
     /// Why this actor stops when its handler is through, if it does.
     pub(crate) stops: Option<Box<ExitReason>>,
     /// What the runtime has asked in the middle of a handler, to be served when that is through.
     pub(crate) asked: VecDeque<Box<Asked>>,
 }
 
-impl<M> Rare<M> {
+impl<M: Send + 'static> Rare<M> {
     /// Whether an actor has nothing to do here before its queue.
     pub(crate) fn is_at_rest(&self) -> bool {
         self.next.is_empty() && self.asked.is_empty() && self.stops.is_none()
     }
 }
 
-impl<M> Default for Rare<M> {
+impl<M: Send + 'static> Default for Rare<M> {
     fn default() -> Self {
-        Self { next: VecDeque::new(), timers: OwnTimers::default(), idle: None, stops: None, asked: VecDeque::new() }
+        Self {
+            next: VecDeque::new(),
+            timers: OwnTimers::default(),
+            idle: None,
+            feeds: Feeds::default(),
+            stops: None,
+            asked: VecDeque::new(),
+        }
     }
 }
 
@@ -316,7 +325,7 @@ impl<M: Send + 'static> Context<M> {
     }
 
     /// Starts a process; `row` is written here before the child can run, so none of its signals can come too early.
-    fn spawn_with<N, F, Fut>(
+    pub(crate) fn spawn_with<N, F, Fut>(
         &mut self,
         on: Option<&Arc<dyn Workers>>,
         body: F,

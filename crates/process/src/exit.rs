@@ -3,8 +3,8 @@
 //! ```text
 //!    1  the first reason is fixed                    6  links are told
 //!    2  the user's future is dropped, caught         7  dependents (a supervisor's children) are told
-//!    3  names and keys are free, the seat closes              8  monitors are told
-//!    4  timers end                                   9  this process's own monitors are taken back
+//!    3  names and keys are free, the seat closes     8  monitors are told
+//!    4  timers and feeds end                         9  this process's own monitors are taken back
 //!    5  callers are answered, the queue is dropped  10  the supervisor and the starter are told
 //!       or kept, as its spec says                   11  those are told who wait for the end of the seat, if this is it
 //! ```
@@ -31,6 +31,7 @@
 
 use crate::closing::Told;
 use crate::current::{self, Parked};
+use crate::feed::Errand;
 use crate::keyed;
 use crate::life::{Link, Obligations, Rows};
 use crate::remains::Remains;
@@ -72,6 +73,7 @@ pub(crate) struct Exiting {
 #[derive(Default)]
 struct Bonds {
     timers: IntoValues<u64, Timer>,
+    feeds: IntoValues<Ref, Arc<dyn Errand>>,
     links: IntoIter<Link>,
     dependents: IntoIter<Peer>,
     watchers: IntoIter<(Ref, Peer)>,
@@ -101,6 +103,7 @@ impl Bonds {
         let dependents = rows.dependents.map(|dependents| dependents.take(reason)).unwrap_or_default();
         Self {
             timers: rows.timers.into_values(),
+            feeds: rows.feeds.into_values(),
             links: rows.links.into_values().collect::<Vec<_>>().into_iter(),
             dependents: dependents.into_iter(),
             watchers: rows.watchers.into_entries().collect::<Vec<_>>().into_iter(),
@@ -162,6 +165,7 @@ impl Exiting {
     fn step(&mut self, me: &Peer) -> bool {
         let mut left = BATCH;
         self.end_timers(me, &mut left)
+            && self.end_feeds(me, &mut left)
             && self.drop_queue(me, &mut left)
             && self.leave(me)
             && self.tell_links(me, &mut left)
@@ -180,6 +184,19 @@ impl Exiting {
             };
             let why = CallError::Exited(self.end.reason.clone());
             current::run_ending(me.pid, why, || crate::task::quietly(cancel));
+            if spent(left) {
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Step 4 too.
+    fn end_feeds(&mut self, me: &Peer, left: &mut usize) -> bool {
+        for feed in self.bonds.iter_mut().flat_map(|bonds| bonds.feeds.by_ref()) {
+            // Futures and streams are user code, and may hold replies.
+            let why = CallError::Exited(self.end.reason.clone());
+            current::run_ending(me.pid, why, || crate::task::quietly(|| feed.end()));
             if spent(left) {
                 return false;
             }

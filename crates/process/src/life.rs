@@ -20,6 +20,7 @@
 
 use crate::alias::Aliases;
 use crate::closing::OfSeat;
+use crate::feed::Errand;
 use crate::keyed::Holdings;
 use crate::reply::Settle;
 use crate::start::{Ack, Dependents, StartError, Supervision};
@@ -86,6 +87,8 @@ pub(crate) struct Rows {
     pub(crate) keys: Option<Box<Holdings>>,
     /// Timers that send to this process, by their numbers: in the order in which they were set.
     pub(crate) timers: BTreeMap<u64, Timer>,
+    /// Futures and streams outside whose results it gets, in the order in which they were started.
+    pub(crate) feeds: BTreeMap<Ref, Arc<dyn Errand>>,
     /// Calls made before the first start, which have no clock yet.
     pub(crate) early_calls: Vec<Arc<dyn Settle>>,
     /// Calls that end with this process, whoever holds their replies; over ones among them.

@@ -15,7 +15,6 @@ use crate::names::{Names, RegisterError};
 use crate::panic_location::{self, Recording};
 use crate::seat::{AnySeat, Seat, present};
 use crate::site::Site;
-use crate::start::{Start, StartError};
 use crate::steward::Desk;
 use crate::sync::{AtomicU64, Ordering};
 use crate::table::Table;
@@ -25,7 +24,12 @@ use crate::watchdog::{self, Watchdog};
 use crate::wire::Peer;
 use freeboard_mailbox::{Caller, Policy, PolicyError};
 use freeboard_signal::{ExitReason, Pid, Ref};
-use std::{fmt, future::Future, sync::Arc, sync::Weak, time::Duration, time::Instant};
+use std::{
+    fmt,
+    future::Future,
+    sync::{Arc, OnceLock, Weak},
+    time::{Duration, Instant},
+};
 
 /// A runtime for processes. Cheap to clone; all clones are the same node.
 ///
@@ -61,6 +65,8 @@ struct Inner {
     origin: Instant,
     census: Census,
     settings: Settings,
+    /// Why a critical root ended, if that has stopped this node.
+    failed: OnceLock<ExitReason>,
     watchdog: Option<Arc<Watchdog>>,
     /// Not 0 once somebody was told that a `terminate` did not run.
     skipped: AtomicU64,
@@ -102,6 +108,7 @@ impl Node {
             skipped: AtomicU64::new(0),
             origin: backend.coarse(),
             census: Census::new(settings.max_processes),
+            failed: OnceLock::new(),
             watchdog,
             _recording: recording,
             settings,
@@ -198,17 +205,6 @@ impl Node {
 
     fn site(&self) -> Site<'_> {
         Site::new(self, None)
-    }
-
-    /// Starts whatever can be started: a child spec, a supervisor. Returns when it is up.
-    ///
-    /// # Errors
-    /// Its start failed; whatever it had started is gone again by then.
-    ///
-    /// # Cancel safety
-    /// Dropping the future does not undo the start.
-    pub async fn start<S: Start>(&self, spec: S) -> Result<S::Handle, StartError> {
-        spec.start(self).await
     }
 
     /// How many processes there are: those that were started and whose end nobody was told of yet.
@@ -395,6 +391,10 @@ impl Node {
 
     pub(crate) fn census(&self) -> &Census {
         &self.0.census
+    }
+
+    pub(crate) fn failed(&self) -> &OnceLock<ExitReason> {
+        &self.0.failed
     }
 
     pub(crate) fn watchdog(&self) -> Option<&Arc<Watchdog>> {

@@ -132,7 +132,7 @@ impl<M: Send + 'static> Tick for Sends<M> {
 
 impl<M: Send + 'static> Seat<M> {
     /// Drops the message of a timer whose process has ended, counted. Callers in it hear why it has.
-    fn bury_unqueued(&self, of: Pid, message: M) {
+    pub(crate) fn bury_unqueued(&self, of: Pid, message: M) {
         let why = CallError::Exited(self.core.last_end().reason);
         current::run_ending(of, why, || self.intake.bury_unqueued(message));
     }
@@ -305,8 +305,14 @@ impl<M: Send + 'static> Context<M> {
     /// Sees to it that nothing comes of a timer any more, however far it has come.
     fn take_back(&mut self, own: Own<M>) -> Option<Duration> {
         let left = self.take_from_node(own.timer);
+        let waited = self.withdraw(own.name, own.timed.upgrade().as_deref());
+        left.or(waited.then_some(Duration::ZERO))
+    }
+
+    /// Takes a message out of its place that came by its own time, wherever it is; answers whether it was there.
+    pub(crate) fn withdraw(&mut self, name: Ref, timed: Option<&Timed<M>>) -> bool {
         let mut waited = false;
-        if let Some(timed) = own.timed.upgrade() {
+        if let Some(timed) = timed {
             drop_quietly(|| {
                 let stopped = timed.stop();
                 waited = !matches!(stopped, Stopped::Over);
@@ -319,14 +325,14 @@ impl<M: Send + 'static> Context<M> {
                 }
             });
         }
-        if let Some(message) = self.inbox.take_timed(own.name) {
+        if let Some(message) = self.inbox.take_timed(name) {
             waited = true;
             drop_quietly(|| self.seat.intake.bury(message, Dropped::Timer));
             if self.seat.intake.is_policed() {
                 self.seat.intake.settle(self.inbox.held());
             }
         }
-        left.or(waited.then_some(Duration::ZERO))
+        waited
     }
 
     /// Takes a timer away from the node, if it is there: this process's, or one that aims at a name.

@@ -628,6 +628,9 @@ impl<M: Send + 'static> Context<M> {
         if passed > 0 {
             self.seat.intake.bury_unmade(passed, Dropped::Timer);
         }
+        if self.rare.as_ref().is_some_and(|rare| !rare.feeds.is_empty()) {
+            self.make_room();
+        }
     }
 
     /// Exchanges the buffer, which is used up, for what the intake holds, or parks `waker` there.

@@ -189,6 +189,11 @@ impl<T> Slot<T> {
         }
     }
 
+    /// Whether no answer has come, and the caller waits for one.
+    pub(crate) fn is_open(&self) -> bool {
+        matches!(self.0.lock().state, State::Waiting(_))
+    }
+
     /// The caller waits until then, or until it had said before if that is earlier.
     pub(crate) fn wait_until(&self, until: Instant) {
         let mut both = self.0.lock();
@@ -228,7 +233,7 @@ impl<T: Send> Settle for Slot<T> {
     }
 
     fn is_waiting(&self) -> bool {
-        matches!(self.0.lock().state, State::Waiting(_))
+        self.is_open()
     }
 }
 

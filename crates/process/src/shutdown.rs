@@ -114,11 +114,17 @@ impl Node {
     /// # Cost
     /// Two passes over the pid table at most, and a lock per process that ends meanwhile.
     pub async fn shutdown(&self, within: Duration) -> ShutdownReport {
+        self.begin_shutdown(within, || {});
+        poll_fn(|cx| self.census().report(cx.waker())).await
+    }
+
+    /// Begins a shutdown, or puts its limit forward; whoever is the first does `if_first` before anything else happens.
+    pub(crate) fn begin_shutdown(&self, within: Duration, if_first: impl FnOnce()) {
         let asked_by = current::pid().filter(|pid| pid.node() == self.pid().node());
         if self.census().stop(self.later(within), asked_by) {
+            if_first();
             self.serve(Box::pin(Shutdown::new(self)));
         }
-        poll_fn(|cx| self.census().report(cx.waker())).await
     }
 
     /// Whether the node was told to shut down.

@@ -48,13 +48,15 @@ pub struct Ties {
     pub names: usize,
     /// Keys of registries and groups that it holds.
     pub keys: usize,
+    /// Futures and streams outside whose results come to it.
+    pub feeds: usize,
 }
 
 impl<M: Send + 'static> Addr<M> {
     /// What ties the process that lives here to others; nothing of it is left when it has ended.
     ///
     /// # Cost
-    /// The process's own lock, for five loads: not for every message.
+    /// The process's own lock, for a few loads: not for every message.
     pub fn ties(&self) -> Ties {
         self.seat().core.life.lock().rows_if_any().map(|rows| Ties::of(rows)).unwrap_or_default()
     }
@@ -70,6 +72,7 @@ impl Ties {
             timers: rows.timers.len(),
             names: rows.names.len(),
             keys: rows.keys.as_ref().map_or(0, |keys| keys.len()),
+            feeds: rows.feeds.len(),
         }
     }
 }

@@ -8,6 +8,8 @@
 //! A node reaches the outside only through this, so user code that keeps to its context runs unchanged in a simulation.
 //! The price is one indirect call per spawn; no type of the API carries the runtime as a parameter.
 
+#[cfg(feature = "signal")]
+mod signals;
 mod sim;
 #[cfg(feature = "tokio")]
 mod tokio;
@@ -63,6 +65,12 @@ pub trait Backend: Clock + 'static {
     fn workers(&self, name: &str, threads: usize) -> io::Result<Arc<dyn Workers>> {
         let _ = (name, threads);
         Err(io::Error::new(io::ErrorKind::Unsupported, "this backend has no workers apart from its own"))
+    }
+
+    /// Runs a closure that may block, where it stops nobody: not inside of this call. One that cannot be run is dropped.
+    fn run_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        // Whoever waits for it learns from the drop that there was no thread.
+        drop(self.spawn_thread("freeboard-blocking".to_owned(), work));
     }
 
     /// Asks before the calling thread is blocked by a call to a process of this backend.

@@ -124,6 +124,10 @@ impl Backend for Tokio {
         Ok(Arc::new(OwnWorkers(Some(runtime(name, threads)?))))
     }
 
+    fn run_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        drop(self.runtime.spawn_blocking(work));
+    }
+
     fn assert_may_block(&self) {
         // tokio knows which threads drive tasks, and says so by a panic; it does not let us ask.
         self.runtime.block_on(std::future::ready(()));

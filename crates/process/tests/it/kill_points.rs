@@ -3,6 +3,7 @@
 //! Whenever it is struck: every caller is answered, each monitor fires once, and nothing is left: no timer and no seat, and no
 //! link, monitor, alias, key or membership at those who live on.
 
+mod beside;
 mod calls;
 mod keys;
 mod receives;

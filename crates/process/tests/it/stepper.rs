@@ -181,6 +181,10 @@ impl Backend for Stepper {
     fn random(&self) -> u64 {
         7
     }
+
+    fn run_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        self.spawn_service(Box::pin(async move { work() }));
+    }
 }
 
 impl Wake for TaskWaker {

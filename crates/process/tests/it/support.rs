@@ -6,7 +6,7 @@
 use freeboard_process::sync::Mutex;
 use freeboard_process::{
     Addr, Birth, CallError, Context, Event, ExitReason, Launch, Launcher, Message, Node, Pending, Pid, Reply, Sim,
-    StartError, Supervision, Tag,
+    StartError, Supervision, Tag, Ties,
 };
 use std::{
     error::Error,
@@ -238,6 +238,11 @@ pub(crate) fn words(event: &Event<&'static str>) -> String {
         Event::Exit(exit) => format!("EXIT {}", exit.reason),
         other => format!("{other:?}"),
     }
+}
+
+/// What ties this process to others, without those who watch it.
+pub(crate) fn own_ties<M: Send + 'static>(cx: &Context<M>) -> Ties {
+    Ties { watchers: 0, ..cx.addr().ties() }
 }
 
 /// What is received until nothing comes for a second, in words.

@@ -19,10 +19,18 @@ mod table;
 
 use crate::child_spec::{AnyChild, Child, Shutdown, Terms};
 use crate::restart::Restart;
-use freeboard_process::{Ack, Addr, Birth, Bulkhead, Dependents, Launcher, Node, Reply, Start, StartError, Target};
+use freeboard_process::{
+    Ack, Addr, Birth, Bulkhead, Dependents, Lasting, Launcher, Node, Reply, Start, StartError, Target,
+};
 use freeboard_signal::{ExitReason, Pid};
 use server::Request;
-use std::{error::Error, fmt, future::poll_fn, sync::Arc, time::Duration};
+use std::{
+    error::Error,
+    fmt,
+    future::{Future, poll_fn},
+    sync::Arc,
+    time::Duration,
+};
 use table::Table;
 
 /// A supervisor whose children are started one by one while it runs. Only one_for_one: children do not depend on one
@@ -281,6 +289,12 @@ impl DynamicRef {
     /// Kills the supervisor: no shutdown runs; its children get an exit signal from it (OTP: G41).
     pub fn kill(&self) {
         self.addr.kill();
+    }
+}
+
+impl Lasting for DynamicRef {
+    fn over(&self) -> impl Future<Output = ExitReason> + Send + 'static {
+        self.addr.closed()
     }
 }
 

@@ -1,9 +1,9 @@
 //! What a node means for its supervisors: its shutdown stops trees in their order, its limits hold for children too.
 
 use crate::support::{Gauge, Init, Manner, outcome, probe, quiet, worker};
-use freeboard_process::{ExitReason, Node, Sim};
+use freeboard_process::{ExitReason, Node, RunError, Sim};
 use freeboard_supervisor::DynamicSupervisor;
-use std::{sync::Arc, time::Duration};
+use std::{sync::Arc, task::Poll, time::Duration};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -88,6 +88,25 @@ fn a_start_takes_no_longer_than_the_node_allows_unless_its_spec_says_otherwise()
             sup.start_child(takes(2 * SECOND).start_timeout(3 * SECOND)).await.unwrap();
             assert_eq!((node.now() - start, sup.tracked()), (3 * SECOND, 1));
             quiet(&node).await;
+        });
+    }
+}
+
+// OTP: H6
+#[test]
+fn a_node_does_not_outlive_a_critical_supervisor_that_has_given_up() {
+    for seed in 0..50 {
+        Sim::seed(seed).run(async |node: Node| {
+            let critical = DynamicSupervisor::new().intensity(0, SECOND);
+            let sup = node.start(critical).critical().await.unwrap();
+            let other = DynamicSupervisor::new().start(&node).await.unwrap();
+            let bystander = other.start_child(worker()).await.unwrap();
+            let child = sup.start_child(worker()).await.unwrap();
+            child.kill();
+            let end = node.run_until(SECOND, |_| Poll::Pending).await;
+            let Err(RunError::Failed { reason, report }) = end else { panic!("it must fail: {end:?}") };
+            assert_eq!((reason.to_string().as_str(), report.is_orderly()), ("shutdown", true));
+            assert!(bystander.pid().is_none());
         });
     }
 }

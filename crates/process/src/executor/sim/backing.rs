@@ -75,6 +75,11 @@ impl Backend for Backing {
         Ok(Arc::new(Label { backing: Self(Arc::clone(&self.0)), number: state.bulkheads }))
     }
 
+    fn run_blocking(&self, work: Box<dyn FnOnce() + Send>) {
+        // A task of its own, so that the seed picks when it runs.
+        self.insert(Box::pin(async move { work() }), None, Bulkhead::None);
+    }
+
     fn assert_may_block(&self) {
         panic!("a simulation has one thread, and a blocking call would stop it for good: await the call instead");
     }
