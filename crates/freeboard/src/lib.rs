@@ -81,9 +81,10 @@ pub mod prelude {
     #[cfg(feature = "tokio")]
     pub use freeboard_process::OwnedNode;
     pub use freeboard_process::{
-        Actor, Addr, Alias, Broadcast, Bulkhead, CallError, Context, DeadLetter, Ended, Groups, InitError, JoinError,
-        Named, Node, Permit, Recipient, RegisterError, Registry, RegistryEvent, Reply, RunError, ShutdownReport, Sim,
-        SpawnError, StartError, TaskHandle, Timer, TimerKey, WeakAddr, WeakRecipient, receive,
+        Actor, Addr, Alias, Broadcast, Bulkhead, CallError, Context, CrashReport, DeadLetter, Ended, Groups, InitError,
+        JoinError, Named, Node, Permit, ProcessInfo, Recipient, RegisterError, Registry, RegistryEvent, Reply,
+        RunError, ShutdownReport, Sim, SpawnError, StartError, TaskHandle, Timer, TimerKey, WeakAddr, WeakRecipient,
+        receive,
     };
     pub use freeboard_signal::{Down, Exit, ExitReason, Pid, Ref};
     #[cfg(feature = "blocking")]

@@ -258,6 +258,11 @@ impl<M> Policing<M> {
         let tags = self.policy.tags.as_ref()?;
         asked(|| Some((tags.of)(message)))
     }
+
+    /// The name of its tag.
+    pub(crate) fn tag_name(&self, message: &M) -> Option<&'static str> {
+        self.policy.tag_names().get(self.tag(message)? as usize).copied()
+    }
 }
 
 /// The answer of user code; none if it panics.

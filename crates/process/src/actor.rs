@@ -125,6 +125,13 @@ pub trait Actor: Sized + Send + 'static {
         let _ = (reason, cx);
         async {}
     }
+
+    /// What a [`CrashReport`](crate::CrashReport) may show of the state: nothing, unless this is implemented (OTP: F32). Asked
+    /// once, after `terminate`, if a handler has failed and somebody reads the report. Leave out what is secret; what is longer
+    /// than [`STATE_BYTES`](crate::STATE_BYTES) is cut. If this panics, the state stays hidden.
+    fn report(&self) -> Option<String> {
+        None
+    }
 }
 
 /// The life of an actor: what a child spec runs as a process's body. `args` runs here, in the actor's own task.
@@ -198,8 +205,9 @@ pub fn run_actor<A: Actor>(
         cx.end_handler();
         cx.seat.core.set_handling(true);
         // A terminate that fails gives the reason (OTP: F30).
-        Caught(Some(end(&mut state, &reason, &mut cx))).await?;
-        Err(reason)
+        let ended = Caught(Some(end(&mut state, &reason, &mut cx))).await.and(Err(reason));
+        cx.note_state(&ended, || state.report());
+        ended
     }
 }
 

@@ -252,8 +252,9 @@ pub(crate) fn on_thread<M: Send + 'static>(
 ) -> OwnThread {
     let (ring, rung) = crossbeam_channel::bounded(1);
     let bell = Waker::from(Arc::new(Bell(ring)));
+    let name = std::any::type_name_of_val(&body);
     let (seat, node, waker) = (Arc::clone(&cx.seat), cx.node().clone(), bell.clone());
-    OwnThread::new(cx, bell, move |cx| body(BlockingContext { cx, seat, node, bell: waker, rung }))
+    OwnThread::new(cx, bell, name, move |cx| body(BlockingContext { cx, seat, node, bell: waker, rung }))
 }
 
 /// A process on its own thread, seen from inside: a [`Context`] whose receives block.

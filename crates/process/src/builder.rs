@@ -13,6 +13,7 @@ use crate::call::CALL_TIMEOUT;
 use crate::dead_letters::{DeadLetter, DeadLetterHook};
 use crate::executor::Backend;
 use crate::node::Node;
+use crate::report::{CrashHook, CrashReport};
 use freeboard_mailbox::HIGH_WATER;
 use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 
@@ -25,6 +26,7 @@ use std::{error::Error, fmt, io, sync::Arc, time::Duration};
 /// | [`high_water`](Self::high_water) | 65,536 | 1,024 and more |
 /// | [`max_processes`](Self::max_processes) | 4,294,967,294 | 1 to that |
 /// | [`dead_letters`](Self::dead_letters) | no hook | |
+/// | [`crash_reports`](Self::crash_reports) | no hook | |
 /// | [`panic_locations`](Self::panic_locations) | off | |
 /// | [`watchdog`](Self::watchdog) | off | 1 ms and more |
 ///
@@ -56,6 +58,7 @@ pub(crate) struct Settings {
     pub(crate) high_water: usize,
     pub(crate) max_processes: usize,
     pub(crate) dead_letters: Option<DeadLetterHook>,
+    pub(crate) crash_reports: Option<CrashHook>,
     pub(crate) panic_locations: bool,
     pub(crate) watchdog: Option<Duration>,
 }
@@ -77,6 +80,7 @@ impl Default for Settings {
             high_water: HIGH_WATER,
             max_processes: MAX_PROCESSES,
             dead_letters: None,
+            crash_reports: None,
             panic_locations: false,
             watchdog: None,
         }
@@ -201,6 +205,36 @@ impl NodeBuilder {
         self
     }
 
+    /// Shows the report of every abnormal end to this hook (OTP: L1), beside the event.
+    ///
+    /// It runs in a task of the node's own, one report at a time, and not where the process ended; a hook that blocks holds
+    /// that task and a worker, and no process. When more than [`REPORTS_WAITING`](crate::REPORTS_WAITING) wait for it, the
+    /// rest are counted ([`Node::reports_lost`]) and dropped. Its panics are caught. A hook that holds the node keeps it alive
+    /// for ever. In a simulation the report is shown at once, before anybody hears of the death, so a test finds it.
+    ///
+    /// ```
+    /// use freeboard_process::{Context, CrashReport, Node, Sim, sync::Mutex};
+    /// use std::sync::Arc;
+    ///
+    /// let seen = Arc::new(Mutex::new(Vec::new()));
+    /// let reports = Arc::clone(&seen);
+    /// let settings = Node::builder().crash_reports(move |report: &CrashReport| {
+    ///     reports.lock().push((report.waiting, report.reason.to_string()));
+    /// });
+    /// Sim::seed(1).run_with(settings, async |node: Node| {
+    ///     let clumsy = node.spawn(async |mut cx: Context<u32>| -> freeboard_process::Ended {
+    ///         panic!("{} is too much", cx.recv_message().await)
+    ///     });
+    ///     (7..10).for_each(|n| clumsy.cast(n));
+    ///     clumsy.closed().await;
+    /// });
+    /// assert_eq!(*seen.lock(), [(2, "panic: 7 is too much".to_owned())]);
+    /// ```
+    pub fn crash_reports(mut self, hook: impl Fn(&CrashReport) + Send + Sync + 'static) -> Self {
+        self.0.crash_reports = Some(Arc::new(hook));
+        self
+    }
+
     /// Records where processes of this node panic: [`PanicInfo::location`](crate::PanicInfo::location) is empty otherwise.
     ///
     /// Rust tells the location to the panic hook only, and the program has one hook. So building the node puts a hook in
@@ -268,6 +302,7 @@ impl fmt::Debug for NodeBuilder {
             high_water,
             max_processes,
             dead_letters,
+            crash_reports,
             panic_locations,
             watchdog,
         } = &self.0;
@@ -277,6 +312,7 @@ impl fmt::Debug for NodeBuilder {
             .field("high_water", high_water)
             .field("max_processes", max_processes)
             .field("dead_letters", &dead_letters.is_some())
+            .field("crash_reports", &crash_reports.is_some())
             .field("panic_locations", panic_locations)
             .field("watchdog", watchdog)
             .finish()

@@ -367,7 +367,7 @@ impl<M: Send + 'static> Context<M> {
     /// Says what the starter shall hear when this process ends before it was up.
     pub(crate) fn fail_start(&mut self, failure: StartError) {
         // What it may replace is dropped when the lock is released.
-        let mut failure = Some(failure);
+        let mut failure = Some(Box::new(failure));
         if let Some(mut life) = self.life()
             && let Some(owed) = &mut life.obligations
         {

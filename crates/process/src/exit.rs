@@ -20,6 +20,8 @@
 //!   own: a message that panics in `Drop` harms nobody. If the process never came up, those callers hear that instead of the
 //!   reason alone ([`CallError::NotStarted`]): their requests were looked at by nobody. One whose request `init` had taken
 //!   hears the reason.
+//! * A crash is reported between 5 and 6: what waited is known by then, and in a simulation who hears of the death finds
+//!   its report.
 //! * The node counts it no more from between 5 and 6 on: whoever hears of the death finds room for a successor.
 //! * The supervisor comes last, so a restart never meets what is left of the incarnation before.
 //! * A monitor that was queued and not yet seen is told the true reason; one that comes later finds the seat closed and
@@ -29,6 +31,7 @@
 //! * No user code of the process runs after step 5 (OTP: A8), and no observer is told before step 5 is through.
 //! * Every observer gets the same reason (OTP: A1).
 
+use crate::about::About;
 use crate::closing::Told;
 use crate::current::{self, Parked};
 use crate::feed::Errand;
@@ -36,6 +39,7 @@ use crate::keyed;
 use crate::life::{Link, Obligations, Rows};
 use crate::remains::Remains;
 use crate::reply::{CallError, Settle};
+use crate::report::{CrashReport, Estate, SHOWN};
 use crate::seat::{AnySeat, End, Sequel};
 use crate::start::StartError;
 use crate::timer::Timer;
@@ -63,6 +67,8 @@ pub(crate) struct Exiting {
     counted: bool,
     bonds: Option<Box<Bonds>>,
     obligations: Option<Box<Obligations>>,
+    /// What there is to report of this end, if it is a crash and somebody reads it.
+    report: Option<Box<CrashReport>>,
     /// Observers that were still queued as signals.
     late: Late,
     /// Those who wait for the end of the seat.
@@ -114,18 +120,28 @@ impl Bonds {
 
 impl Exiting {
     /// Step 3. `reason` holds unless a fatal signal came first.
-    pub(crate) fn new(me: &Peer, reason: ExitReason, mut parked: Parked, counted: bool) -> Self {
+    pub(crate) fn new(me: &Peer, reason: ExitReason, mut parked: Parked, counted: bool, body: &'static str) -> Self {
         let core = me.seat.core();
-        let (end, mut rows, obligations) = {
+        let (end, mut rows, mut obligations, trap_exit, by_signal) = {
             let mut life = core.life.lock();
             core.end();
             // One that comes second is dropped here and not under the lock: it may be user data.
             let first = life.end(reason.clone());
             let end = End { reason: first, was_up: life.was_up };
-            (end, life.take_rows(), life.obligations.take())
+            (end, life.take_rows(), life.obligations.take(), life.trap_exit, life.by_signal)
         };
         crate::task::quietly(|| drop(reason));
         let reason = &end.reason;
+        #[cfg(feature = "metrics")]
+        if let (true, Some(node)) = (counted, core.node()) {
+            node.tally().ended(reason, by_signal);
+        }
+        let report = begin_report(me, reason, || {
+            let owed = obligations.as_deref_mut();
+            let (ancestors, about) = owed.map(|owed| (owed.ancestors.take(), owed.about.take())).unwrap_or_default();
+            let About { label, state, .. } = about.map(|about| *about).unwrap_or_default();
+            Estate { reason, body, trap_exit, by_signal, rows: rows.as_deref(), ancestors, label, state }
+        });
         if let (Some(rows), Some(node)) = (rows.as_mut().filter(|rows| !rows.names.is_empty()), core.node()) {
             node.names().release(me.pid, std::mem::take(&mut rows.names));
         }
@@ -149,9 +165,8 @@ impl Exiting {
                 late.bound = bound;
             }
         }
-        crate::task::quietly(|| report(me, reason));
         let bonds = rows.map(|rows| Box::new(Bonds::of(*rows, reason)));
-        Self { end, remains, parked, is_last, counted, bonds, obligations, late, told: None }
+        Self { end, remains, parked, is_last, counted, bonds, obligations, report, late, told: None }
     }
 
     /// Goes on for one batch; answers whether the protocol is through. `me` is the process that ends. What panics in it is over
@@ -167,6 +182,7 @@ impl Exiting {
         self.end_timers(me, &mut left)
             && self.end_feeds(me, &mut left)
             && self.drop_queue(me, &mut left)
+            && self.file_report(me)
             && self.leave(me)
             && self.tell_links(me, &mut left)
             && self.tell_monitors(&mut left)
@@ -214,11 +230,20 @@ impl Exiting {
                 return false;
             }
             *left -= 1;
-            if !drop_caught(me, &self.end, remains.as_mut(), &mut self.late) {
+            let sample = self.report.as_deref_mut().map(|report| &mut report.sample);
+            if !drop_caught(me, &self.end, remains.as_mut(), &mut self.late, sample) {
                 self.remains = None;
             }
         }
         self.late.settle_bound(&self.end);
+        true
+    }
+
+    /// When the queue was looked through, and before anybody is told.
+    fn file_report(&mut self, me: &Peer) -> bool {
+        if let (Some(report), Some(node)) = (self.report.take(), me.seat.core().node()) {
+            crate::task::quietly(|| node.reporter().file(report, node.backend().as_ref()));
+        }
         true
     }
 
@@ -274,7 +299,8 @@ impl Exiting {
             }
         }
         if let Some(mut owed) = self.obligations.take() {
-            let failure = owed.failure.take().unwrap_or_else(|| StartError::Init(self.end.reason.clone()));
+            let failure =
+                owed.failure.take().map_or_else(|| StartError::Init(self.end.reason.clone()), |failure| *failure);
             if let Some(supervision) = &owed.supervision {
                 supervision.ended(me.pid, &self.end.reason, (!owed.up).then_some(&failure));
             }
@@ -299,7 +325,20 @@ impl Exiting {
 }
 
 /// Drops one entry of a dead process's queue; false when nothing is left.
-fn drop_caught(me: &Peer, end: &End, remains: &mut dyn Remains, late: &mut Late) -> bool {
+fn drop_caught(
+    me: &Peer,
+    end: &End,
+    remains: &mut dyn Remains,
+    late: &mut Late,
+    mut sample: Option<&mut Vec<&'static str>>,
+) -> bool {
+    let mut seen = |what: &'static str| {
+        if let Some(sample) = &mut sample
+            && sample.len() < SHOWN
+        {
+            sample.push(what);
+        }
+    };
     let mut keep = |signal: Signal| match signal {
         Signal::Monitor { monitor, watcher } => late.watchers.push((monitor, watcher)),
         Signal::Demonitor { monitor } => late.watchers.retain(|(queued, _)| *queued != monitor),
@@ -321,7 +360,9 @@ fn drop_caught(me: &Peer, end: &End, remains: &mut dyn Remains, late: &mut Late)
         | Signal::Ask(_) => {}
     };
     let mut more = true;
-    current::run_ending(me.pid, end.answer(), || crate::task::quietly(|| more = remains.drop_next(&mut keep)));
+    current::run_ending(me.pid, end.answer(), || {
+        crate::task::quietly(|| more = remains.drop_next(&mut keep, &mut seen))
+    });
     more
 }
 
@@ -332,7 +373,7 @@ pub(crate) fn leave_vacant(seat: &Arc<dyn AnySeat>, sequel: Sequel, reason: &Exi
     let pid = seat.core().node().map_or_else(|| freeboard_signal::Pid::new(0, 0, 0), crate::Node::pid);
     let me = Peer { pid, seat: Arc::clone(seat) };
     if let Some(mut remains) = Arc::clone(seat).close(sequel, &end) {
-        while drop_caught(&me, &end, remains.as_mut(), &mut Late::default()) {}
+        while drop_caught(&me, &end, remains.as_mut(), &mut Late::default(), None) {}
     }
     // Those that wait for a start are answered; nobody will nudge them any more.
     seat.core().nudge_early();
@@ -348,11 +389,16 @@ fn spent(left: &mut usize) -> bool {
     *left == 0
 }
 
-/// One event per death; abnormal ones are warnings (OTP: A4).
-fn report(me: &Peer, reason: &ExitReason) {
-    if reason.is_expected() {
-        tracing::trace!(pid = %me.pid, %reason, "process ended");
-    } else {
-        tracing::warn!(pid = %me.pid, %reason, "process crashed");
-    }
+/// One event per orderly death; of an abnormal one a report begins, if somebody reads it (OTP: A4, L1).
+fn begin_report<'a>(me: &Peer, reason: &ExitReason, estate: impl FnOnce() -> Estate<'a>) -> Option<Box<CrashReport>> {
+    let mut report = None;
+    let begin = || {
+        if reason.is_expected() {
+            tracing::trace!(pid = %me.pid, %reason, "process ended");
+        } else if me.seat.core().node().is_some_and(|node| node.reporter().is_read()) {
+            report = Some(CrashReport::begin(me, estate()));
+        }
+    };
+    crate::task::quietly(begin);
+    report
 }

@@ -48,6 +48,7 @@
 //! * Anything after a panic in a destructor *during unwinding*, `panic = "abort"` or a stack overflow: Rust lets no
 //!   library catch these.
 
+mod about;
 mod actor;
 mod addr;
 mod alarm;
@@ -76,6 +77,8 @@ mod group;
 mod idle;
 mod keyed;
 mod life;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod monitor;
 mod named;
 mod names;
@@ -89,12 +92,15 @@ mod owned;
 mod panic_location;
 mod permit;
 mod pipe;
+mod process_info;
 mod receive;
 mod receive_macro;
 mod recipient;
 mod registry;
 mod remains;
 mod reply;
+mod report;
+mod reporter;
 mod roll;
 mod run;
 mod seat;
@@ -115,6 +121,7 @@ mod timer;
 mod watchdog;
 mod wire;
 
+pub use about::{ANCESTORS, LABEL_BYTES};
 pub use actor::{Actor, InitError, run_actor};
 pub use addr::{Addr, WeakAddr};
 pub use alias::{Alias, AliasMode, AliasOptions};
@@ -150,10 +157,13 @@ pub use own_timers::TimerKey;
 #[cfg(feature = "tokio")]
 pub use owned::OwnedNode;
 pub use permit::{Permit, SendWait};
+pub use process_info::{ProcessInfo, Status};
 pub use receive::{After, Answer, Find, MESSAGES_PER_ROUND, Oldest, Receive};
 pub use recipient::{Recipient, WeakRecipient};
 pub use registry::{Registry, RegistryEvent};
 pub use reply::{CallError, Outcome, Reply};
+pub use report::{CrashReport, NEIGHBOURS, Neighbour, REASON_BYTES, SHOWN, STATE_BYTES};
+pub use reporter::REPORTS_WAITING;
 pub use run::RunError;
 pub use shutdown::{KILL_GRACE, LEFT_NAMED, ShutdownReport};
 pub use start::{Ack, Birth, Dependents, Launch, Launcher, Start, StartError, Supervision};

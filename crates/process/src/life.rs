@@ -18,6 +18,7 @@
 //! Locks, queues, tasks. The maps are allocated when the first link or monitor is made; everything that an idle process
 //! has no use for is behind a pointer.
 
+use crate::about::About;
 use crate::alias::Aliases;
 use crate::closing::OfSeat;
 use crate::feed::Errand;
@@ -43,6 +44,8 @@ pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
 #[derive(Default)]
 pub(crate) struct Life {
     pub(crate) trap_exit: bool,
+    /// Whether it was a signal that decided its end.
+    pub(crate) by_signal: bool,
     /// Whether this is an actor with a `terminate` of its own.
     pub(crate) cleans_up: bool,
     /// Whether this incarnation is, or was, up, or one before it on this seat. Handed on at each start, and left at the end.
@@ -63,7 +66,10 @@ pub(crate) struct Obligations {
     /// Whether its start was acknowledged.
     pub(crate) up: bool,
     /// What its starter shall hear if it never comes up; its exit reason if there is nothing better.
-    pub(crate) failure: Option<StartError>,
+    pub(crate) failure: Option<Box<StartError>>,
+    /// Who started it, and who started those, the parent first.
+    pub(crate) ancestors: Option<Arc<Vec<Pid>>>,
+    pub(crate) about: Option<Box<About>>,
 }
 
 /// Who started this process.
@@ -193,6 +199,11 @@ impl Life {
         self.obligations.as_mut()?.come_up()
     }
 
+    /// What it says of itself.
+    pub(crate) fn about(&mut self) -> &mut About {
+        self.obligations.get_or_insert_with(Obligations::to_nobody).about.get_or_insert_default()
+    }
+
     /// Applies one signal.
     pub(crate) fn on(&mut self, signal: Signal) -> Applied {
         match signal {
@@ -289,9 +300,8 @@ impl Life {
     /// The node is the parent from now on, because it stops and there is no other: so its exit is the parent's (OTP: F28).
     fn adopt(&mut self, node: Pid) {
         if self.trap_exit {
-            let nobody =
-                || Box::new(Obligations { parent: None, supervision: None, ack: None, up: true, failure: None });
-            self.obligations.get_or_insert_with(nobody).parent = Some(Parent { pid: node, linked: false });
+            self.obligations.get_or_insert_with(Obligations::to_nobody).parent =
+                Some(Parent { pid: node, linked: false });
         }
     }
 
@@ -300,6 +310,7 @@ impl Life {
             return Applied::Ignored(reason);
         }
         (self.bare_doom, self.doom) = reason.into_cause().pack();
+        self.by_signal = true;
         Applied::Fatal
     }
 }
@@ -374,6 +385,19 @@ impl Up {
 }
 
 impl Obligations {
+    /// Nobody started it, and nobody waits for it.
+    fn to_nobody() -> Box<Self> {
+        Box::new(Self {
+            parent: None,
+            supervision: None,
+            ack: None,
+            up: true,
+            failure: None,
+            ancestors: None,
+            about: None,
+        })
+    }
+
     /// The process is up, if it was not before: whom to tell, when the lock is released.
     fn come_up(&mut self) -> Option<Up> {
         if std::mem::replace(&mut self.up, true) {

@@ -13,6 +13,7 @@ use crate::executor::{Backend, Service};
 use crate::named::Named;
 use crate::names::{Names, RegisterError};
 use crate::panic_location::{self, Recording};
+use crate::reporter::Reporter;
 use crate::seat::{AnySeat, Seat, present};
 use crate::site::Site;
 use crate::steward::Desk;
@@ -71,6 +72,9 @@ struct Inner {
     /// Not 0 once somebody was told that a `terminate` did not run.
     skipped: AtomicU64,
     _recording: Option<Recording>,
+    reporter: Arc<Reporter>,
+    #[cfg(feature = "metrics")]
+    tally: crate::metrics::Tally,
 }
 
 impl Node {
@@ -111,6 +115,9 @@ impl Node {
             failed: OnceLock::new(),
             watchdog,
             _recording: recording,
+            reporter: Reporter::new(settings.crash_reports.clone(), backend.as_ref()),
+            #[cfg(feature = "metrics")]
+            tally: crate::metrics::Tally::default(),
             settings,
             backend,
         }));
@@ -389,6 +396,15 @@ impl Node {
         self.0.settings.high_water
     }
 
+    /// How many crash reports were lost because too many waited to be emitted ([`REPORTS_WAITING`](crate::REPORTS_WAITING)).
+    pub fn reports_lost(&self) -> u64 {
+        self.0.reporter.lost()
+    }
+
+    pub(crate) fn reporter(&self) -> &Arc<Reporter> {
+        &self.0.reporter
+    }
+
     pub(crate) fn census(&self) -> &Census {
         &self.0.census
     }
@@ -408,6 +424,17 @@ impl Node {
             Some(Peer { pid: self.pid_in(slot, seat.incarnation()?), seat })
         };
         Some(self.0.table.page(page)?.into_iter().filter_map(living).collect())
+    }
+
+    /// Every seat that was ever started and is still there.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn all_seats(&self) -> impl Iterator<Item = Arc<dyn AnySeat>> {
+        (0..).map_while(|page| self.0.table.page(page)).flatten().filter_map(|(_, seat)| seat.upgrade())
+    }
+
+    #[cfg(feature = "metrics")]
+    pub(crate) fn tally(&self) -> &crate::metrics::Tally {
+        &self.0.tally
     }
 
     /// The incarnation that was started last in that slot.

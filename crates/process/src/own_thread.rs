@@ -37,6 +37,8 @@ pub(crate) struct OwnThread {
     /// What the thread will run, until it is started.
     start: Option<Box<dyn FnOnce() + Send>>,
     tether: Arc<Tether>,
+    /// The name of the body's type.
+    name: &'static str,
 }
 
 /// What both sides hold.
@@ -59,10 +61,11 @@ enum Stage {
 
 impl OwnThread {
     /// A body for the process `me`, which waits with `bell`. It is given its context on the thread.
-    pub(crate) fn new<M: Send + 'static>(
+    pub(crate) fn new<M: Send + 'static, B: FnOnce(Context<M>) -> Ended + Send + 'static>(
         cx: Context<M>,
         bell: Waker,
-        body: impl FnOnce(Context<M>) -> Ended + Send + 'static,
+        name: &'static str,
+        body: B,
     ) -> Self {
         let tether = Arc::new(Tether { bell, stage: Mutex::new(Stage::Running) });
         let (me, shared) = (cx.me(), Arc::clone(&tether));
@@ -74,7 +77,12 @@ impl OwnThread {
             let turn = current::run_thread(me.pid, work);
             shared.end(&me, turn.result, turn.waiting.unwrap_or_default());
         };
-        Self { start: Some(Box::new(start)), tether }
+        Self { start: Some(Box::new(start)), tether, name }
+    }
+
+    /// The name of what it runs.
+    pub(crate) fn name(&self) -> &'static str {
+        self.name
     }
 
     /// Whether the thread was started and its body has not returned.

@@ -21,12 +21,13 @@ use crate::timer::Action;
 use crate::wire::Signal;
 use freeboard_mailbox::{Dropped, Entry, Event, Kept, KnownCall, Leftover, Queue, Refused};
 use freeboard_signal::Pid;
-use std::{sync::Arc, time::Duration};
+use std::{any::type_name, sync::Arc, time::Duration};
 
 /// What was left in a queue, to be dropped entry by entry without knowing the message type.
 pub(crate) trait Remains: Send {
-    /// Drops or keeps the oldest entry; a signal in it goes to `signal`. False when nothing is left.
-    fn drop_next(&mut self, signal: &mut dyn FnMut(Signal)) -> bool;
+    /// Drops or keeps the oldest entry; a signal in it goes to `signal`, the name of anything else to `seen`. False when
+    /// nothing is left.
+    fn drop_next(&mut self, signal: &mut dyn FnMut(Signal), seen: &mut dyn FnMut(&'static str)) -> bool;
 }
 
 /// What an incarnation did not receive.
@@ -88,8 +89,12 @@ impl<M: Send + 'static> Left<M> {
 }
 
 impl<M: Send + 'static> Remains for Left<M> {
-    fn drop_next(&mut self, signal: &mut dyn FnMut(Signal)) -> bool {
-        match self.queue.take_next() {
+    fn drop_next(&mut self, signal: &mut dyn FnMut(Signal), seen: &mut dyn FnMut(&'static str)) -> bool {
+        let next = self.queue.take_next();
+        if let Some(name) = next.as_ref().and_then(|entry| self.seat.name_of(entry)) {
+            seen(name);
+        }
+        match next {
             Some(Entry::Signal(boxed)) => signal(*boxed),
             Some(Entry::Event(Event::Message(message))) => {
                 let call = self.queue.take_call();
@@ -103,6 +108,20 @@ impl<M: Send + 'static> Remains for Left<M> {
 }
 
 impl<M: Send + 'static> Seat<M> {
+    /// What a queued entry is, in a word; nothing for what nobody would receive.
+    fn name_of(&self, entry: &Entry<M, Signal>) -> Option<&'static str> {
+        let of_message = |message: &M| self.intake.tag_name(message).unwrap_or_else(type_name::<M>);
+        match entry {
+            Entry::Event(Event::Message(message)) => Some(of_message(message)),
+            Entry::Event(Event::Down(_) | Event::Downs(_)) => Some("Down"),
+            Entry::Event(Event::Exit(_)) => Some("Exit"),
+            Entry::Own(message) => Some(of_message(message)),
+            Entry::Aliased(aliased) => Some(of_message(&aliased.message)),
+            Entry::Timed(_) => Some(type_name::<M>()),
+            _ => None,
+        }
+    }
+
     /// Ends the incarnation that lives here; another one is to come.
     pub(crate) fn close_for_restart(self: &Arc<Self>, end: &End) -> (Fate<M>, Leftover<M, Signal>) {
         let (choice, ends) = (self.intake.queue(), self.intake.incarnation());

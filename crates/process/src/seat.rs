@@ -31,7 +31,7 @@ use crate::reply::CallError;
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering};
 use crate::task::quietly;
 use crate::wire::{Peer, Signal};
-use freeboard_mailbox::{Caller, Chunks, Dropped, Entry, Event, HIGH_WATER, Intake, SendError, Stopped};
+use freeboard_mailbox::{Caller, Chunks, Dropped, Entry, Event, HIGH_WATER, Intake, MailboxStats, SendError, Stopped};
 use freeboard_signal::{ExitReason, Pid};
 use std::{
     any::Any,
@@ -127,6 +127,10 @@ pub(crate) trait AnySeat: Send + Sync {
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync>;
     /// The caller of the call with this number has given up.
     fn give_up(&self, number: u64);
+    /// The name of its messages' type.
+    fn message_type(&self) -> &'static str;
+    /// The numbers of its mailbox.
+    fn stats(&self) -> MailboxStats;
     /// How many messages and signals have come in the life of the incarnation that lives here.
     fn entries(&self) -> u64;
 }
@@ -328,6 +332,14 @@ impl<M: Send + 'static> AnySeat for Seat<M> {
 
     fn into_any(self: Arc<Self>) -> Arc<dyn Any + Send + Sync> {
         self
+    }
+
+    fn message_type(&self) -> &'static str {
+        std::any::type_name::<M>()
+    }
+
+    fn stats(&self) -> MailboxStats {
+        self.intake.stats(|| self.core.uptime())
     }
 
     fn entries(&self) -> u64 {
@@ -540,6 +552,15 @@ impl Core {
 
     fn raise(&self, flag: u64) {
         self.standing.fetch_or(flag, Ordering::Release);
+    }
+}
+
+#[cfg(feature = "metrics")]
+impl<M> Drop for Seat<M> {
+    fn drop(&mut self) {
+        if let Some(node) = self.core.node() {
+            node.tally().seat_gone(&self.intake.stats(|| None));
+        }
     }
 }
 

@@ -175,7 +175,7 @@ impl Ack {
                 let late = child.seat.incarnation() == Some(child.pid.generation())
                     && life.obligations.as_ref().is_some_and(|owed| !owed.up);
                 if let (true, Some(owed)) = (late, &mut life.obligations) {
-                    owed.failure = Some(StartError::Timeout);
+                    owed.failure = Some(Box::new(StartError::Timeout));
                 }
                 drop(life);
                 if late {
@@ -306,8 +306,10 @@ impl Ready<'_> {
         let mut life = Life::default();
         life.was_up = supervision.is_none() && ack.is_none();
         if parent.is_some() || supervision.is_some() || ack.is_some() {
+            let ancestors = parent.as_ref().map(Peer::heirs);
             let parent = parent.map(|parent| Parent { pid: parent.pid, linked: supervision.is_some() });
-            life.obligations = Some(Box::new(Obligations { parent, supervision, ack, up: false, failure: None }));
+            let owed = Obligations { parent, supervision, ack, up: false, failure: None, ancestors, about: None };
+            life.obligations = Some(Box::new(owed));
         }
         if dependents.is_some() {
             life.rows().dependents = dependents;
@@ -364,23 +366,28 @@ impl<M> Default for Extras<M> {
 impl<M: Send + 'static> Launcher<M> {
     /// A new seat whose incarnations run what `body` builds. `body` itself runs in the starter and must do no more than
     /// build the future.
-    pub fn new(
-        body: impl Fn(Context<M>) -> Pin<Box<dyn Future<Output = Ended> + Send>> + Send + Sync + 'static,
-    ) -> Self {
+    pub fn new<Fut>(body: impl Fn(Context<M>) -> Pin<Box<Fut>> + Send + Sync + 'static) -> Self
+    where
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
         Self::making(Seat::new(), body)
     }
 
     /// The same, for a body that needs the seat's own address.
-    pub fn with_addr<B>(make: impl FnOnce(crate::Addr<M>) -> B) -> Self
+    pub fn with_addr<B, Fut>(make: impl FnOnce(crate::Addr<M>) -> B) -> Self
     where
-        B: Fn(Context<M>) -> Pin<Box<dyn Future<Output = Ended> + Send>> + Send + Sync + 'static,
+        B: Fn(Context<M>) -> Pin<Box<Fut>> + Send + Sync + 'static,
+        Fut: Future<Output = Ended> + Send + 'static,
     {
         let seat = Seat::new();
         let body = make(crate::Addr::new(Arc::clone(&seat)));
         Self::making(seat, body)
     }
 
-    fn making(seat: Arc<Seat<M>>, body: impl Fn(Context<M>) -> Body + Send + Sync + 'static) -> Self {
+    fn making<Fut>(seat: Arc<Seat<M>>, body: impl Fn(Context<M>) -> Pin<Box<Fut>> + Send + Sync + 'static) -> Self
+    where
+        Fut: Future<Output = Ended> + Send + 'static,
+    {
         Self { seat, work: Box::new(move |cx| Work::Body(body(cx))), extras: None }
     }
 

@@ -40,7 +40,19 @@ use std::{
 };
 
 /// The user's part of a process.
-pub(crate) type Body = Pin<Box<dyn Future<Output = Ended> + Send>>;
+pub(crate) type Body = Pin<Box<dyn Run>>;
+
+/// What a body is: any future that ends as a process does.
+pub(crate) trait Run: Future<Output = Ended> + Send {
+    /// The name of its type, for reports: known to whoever calls it, so that no process keeps it.
+    fn name(&self) -> &'static str;
+}
+
+impl<F: Future<Output = Ended> + Send> Run for F {
+    fn name(&self) -> &'static str {
+        std::any::type_name::<F>()
+    }
+}
 
 /// A process as a future: what a [`Backend`](crate::Backend) runs.
 pub struct Task {
@@ -92,6 +104,8 @@ impl Task {
         match admitted {
             Ok(()) => {
                 self.counted = true;
+                #[cfg(feature = "metrics")]
+                node.tally().started();
                 tracing::trace!(pid = %self.me.pid, "process started");
                 match on {
                     Some(workers) => workers.spawn(self),
@@ -115,7 +129,7 @@ impl Task {
         let mut life = self.me.seat.core().life.lock();
         let _first = life.end(ExitReason::Normal);
         if let Some(owed) = &mut life.obligations {
-            owed.failure = Some(failure);
+            owed.failure = Some(Box::new(failure));
         }
         drop(life);
         drop(self);
@@ -196,13 +210,20 @@ impl Task {
             return;
         }
         let body = std::mem::replace(&mut self.state, State::Over);
+        let name = match &body {
+            // The box is a future too, with a name of its own.
+            State::Running(body) => body.as_ref().get_ref().name(),
+            #[cfg(feature = "blocking")]
+            State::OnThread(thread) => thread.name(),
+            State::Exiting(_) | State::Over => "",
+        };
         let Rare { waiting, alarm } = self.rare.take().map(|rare| *rare).unwrap_or_default();
         drop(alarm);
         // A destructor that panics here is not unwinding, so it can be caught.
         let turn = current::run(self.me.pid, None, waiting, None, || quietly(|| drop(body)));
         let parked = turn.waiting.unwrap_or_default();
         let counted = std::mem::take(&mut self.counted);
-        self.exit(Exiting::new(&self.me, reason, parked, counted));
+        self.exit(Exiting::new(&self.me, reason, parked, counted, name));
     }
 
     /// The first batch of the exit protocol. Most are through with it, and need no block of their own.

@@ -63,7 +63,7 @@ impl<M: Send + 'static> Addr<M> {
 }
 
 impl Ties {
-    fn of(rows: &Rows) -> Self {
+    pub(crate) fn of(rows: &Rows) -> Self {
         Self {
             links: rows.links.len(),
             monitors: rows.watching.len(),

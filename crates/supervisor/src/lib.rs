@@ -40,6 +40,7 @@
 mod child_spec;
 mod dynamic;
 mod intensity;
+mod report;
 mod restart;
 mod sync;
 

@@ -74,6 +74,10 @@ fn test_sections(sections: &mut Sections) -> Result<(), Failure> {
         let package = ["-p", "freeboard-process", "--features", "sim-tokio"].map(str::to_owned);
         shell::run(&mut test_runner(&package, &["--test", "on_tokio"]))
     })?;
+    sections.section("tests of the published numbers", || {
+        let package = ["-p", "freeboard-process", "--features", "metrics"].map(str::to_owned);
+        shell::run(&mut test_runner(&package, &["--test", "it", "metrics::"]))
+    })?;
     sections.section("loom", || loom::run(&loom::Options::default()))
 }
 

@@ -144,6 +144,11 @@ impl<M, S> Intake<M, S> {
         self.bury(message, Dropped::Timer);
     }
 
+    /// The name of a message's tag, if its policy counts by tags.
+    pub fn tag_name(&self, message: &M) -> Option<&'static str> {
+        self.books.get()?.policing.get()?.tag_name(message)
+    }
+
     /// Counts ticks as dropped that had a place in the queue and were never made.
     pub fn bury_unmade(&self, ticks: u64, why: Dropped) {
         if why != Dropped::Exited {

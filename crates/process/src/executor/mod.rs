@@ -73,6 +73,11 @@ pub trait Backend: Clock + 'static {
         drop(self.spawn_thread("freeboard-blocking".to_owned(), work));
     }
 
+    /// Whether this is a simulation: one thread, and nobody who could be kept waiting.
+    fn is_simulated(&self) -> bool {
+        false
+    }
+
     /// Asks before the calling thread is blocked by a call to a process of this backend.
     ///
     /// # Panics

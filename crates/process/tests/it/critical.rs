@@ -4,12 +4,7 @@ use crate::support::{Journal, ended, idler, oops, seeds, settle};
 use freeboard_process::{
     Ack, Addr, Birth, Context, ExitReason, Launch, Launcher, Node, RunError, ShutdownReport, Start, StartError,
 };
-use std::{
-    future::{Future, poll_fn},
-    pin::Pin,
-    task::Poll,
-    time::Duration,
-};
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -20,7 +15,7 @@ struct Root {
 
 impl Root {
     fn new(starts: bool) -> Self {
-        let body = move |mut cx: Context<ExitReason>| -> Pin<Box<dyn Future<Output = _> + Send>> {
+        let body = move |mut cx: Context<ExitReason>| {
             Box::pin(async move {
                 if !starts {
                     return Err(oops("no disk"));

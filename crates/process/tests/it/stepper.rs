@@ -4,7 +4,7 @@
 //! order of their spawns.
 
 use freeboard_process::sync::Mutex;
-use freeboard_process::{Backend, Clock, Node, Service, Sim, Task};
+use freeboard_process::{Backend, Clock, Node, NodeBuilder, Service, Sim, Task};
 use std::{
     collections::{BTreeMap, VecDeque},
     future::Future,
@@ -47,12 +47,22 @@ struct Sleep {
 
 impl Stepper {
     pub(crate) fn new() -> (Self, Node) {
+        Self::with(Node::builder())
+    }
+
+    /// The same, for a node with settings.
+    pub(crate) fn with(settings: NodeBuilder) -> (Self, Node) {
         let now = Sim::seed(0).run(async |node: Node| node.now());
         let state =
             State { tasks: Vec::new(), ready: VecDeque::new(), sleepers: BTreeMap::new(), sleeps: 0, reads: 0, now };
         let stepper = Self(Arc::new(Shared(Mutex::new(state))));
-        let node = Node::on(stepper.clone());
+        let node = settings.on(stepper.clone()).unwrap();
         (stepper, node)
+    }
+
+    /// Whether that task is not over.
+    pub(crate) fn is_there(&self, task: usize) -> bool {
+        self.0.0.lock().tasks[task].future.is_some()
     }
 
     /// How many tasks were spawned: the number of the next one.

@@ -7,6 +7,7 @@ use super::ChildError;
 use super::table::{End, Owner, Table, Terminate};
 use crate::Shutdown;
 use crate::intensity::Window;
+use crate::report;
 use freeboard_process::{Context, Ended, Event, Peer, Reply};
 use freeboard_signal::{ExitReason, Pid};
 use std::{
@@ -99,11 +100,11 @@ fn handle_ends(
                 continue;
             }
             End::Ended(pid, reason) => {
-                tracing::info!(supervisor = %cx.pid(), child = %pid, %reason, "child ended and is restarted");
+                report::child_terminated(cx.pid(), pid, &reason, true);
                 pid
             }
             End::RestartFailed(pid, error) => {
-                tracing::warn!(supervisor = %cx.pid(), child = %pid, %error, "restart failed");
+                report::start_error(cx.pid(), pid, &error);
                 pid
             }
         };
@@ -113,11 +114,11 @@ fn handle_ends(
         }
         // Every attempt counts, also one after a failed attempt (OTP: G20, H8).
         if !window.attempt(cx.now()) {
-            tracing::error!(supervisor = %cx.pid(), child = %pid, "restart intensity reached");
+            report::intensity_reached(cx.pid(), pid);
             return Err(ExitReason::Shutdown);
         }
         if let Some(Err(error)) = table.restart(pid) {
-            tracing::warn!(supervisor = %cx.pid(), child = %pid, %error, "restart not possible");
+            report::start_error(cx.pid(), pid, &error);
             table.give_up(pid);
         }
     }

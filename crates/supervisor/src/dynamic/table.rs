@@ -25,6 +25,7 @@
 //! Whether a restart is allowed: that is the supervisor's own decision, in order, in `server.rs`.
 
 use crate::child_spec::{AnyChild, Terms};
+use crate::report;
 use crate::restart::Verdict;
 use crate::sync::{AtomicUsize, Mutex, Ordering};
 use foldhash::fast::FixedState;
@@ -418,6 +419,20 @@ impl Row {
         self.peer.pid() == pid || self.living().pid() == pid
     }
 
+    /// Reports that it has ended and is not started again.
+    fn report_end(&self, pid: Pid, reason: &ExitReason, closed: Option<&Closed>) {
+        match (&self.phase, closed) {
+            (Phase::Terminating(_), _) | (_, Some(Closed::Stopping)) => {
+                report::shut_down(self.owner, pid, reason, self.terms.shutdown);
+            }
+            // A start that fails is told to whoever asked for it; without a supervisor there is nobody who reports.
+            (Phase::Running, None) if !reason.is_expected() => {
+                report::child_terminated(self.owner, pid, reason, false);
+            }
+            _ => {}
+        }
+    }
+
     /// The incarnation that lives, or is about to.
     fn living(&self) -> &Peer {
         match &self.phase {
@@ -455,11 +470,13 @@ impl Drop for Admitted<'_> {
 
 impl Supervision for Table {
     fn started(&self, pid: Pid) {
-        if let Some(row) = self.shard(pid).lock().rows.get_mut(&pid.slot())
-            && matches!(row.phase, Phase::Starting)
-        {
-            row.phase = Phase::Running;
-        }
+        let mut shard = self.shard(pid).lock();
+        let starting = |row: &&mut Row| matches!(row.phase, Phase::Starting);
+        let Some(row) = shard.rows.get_mut(&pid.slot()).filter(starting) else { return };
+        row.phase = Phase::Running;
+        let owner = row.owner;
+        drop(shard);
+        report::progress(owner, pid);
     }
 
     fn comes_back(&self, pid: Pid, reason: &ExitReason) -> bool {
@@ -485,8 +502,11 @@ impl Supervision for Table {
             self.report(End::Ended(pid, reason.clone()));
             return;
         }
-        let row = rows.remove(&pid.slot());
+        let (row, closed) = (rows.remove(&pid.slot()), closed.clone());
         drop(shard);
+        if let Some(row) = &row {
+            row.report_end(pid, reason, closed.as_ref());
+        }
         self.settle(pid, row);
     }
 }
@@ -505,6 +525,9 @@ impl Supervision for Again {
         if let Some(row) = shard.rows.get_mut(&pid.slot()).filter(|row| is_due(row)) {
             row.peer = row.living().clone();
             row.phase = Phase::Running;
+            let owner = row.owner;
+            drop(shard);
+            report::progress(owner, pid);
         }
     }
 

@@ -15,6 +15,7 @@ mod node;
 mod not_started;
 mod ownership;
 mod queues;
+mod reports;
 mod restarts;
 mod shutdown;
 mod start_child;

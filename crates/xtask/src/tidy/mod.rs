@@ -4,6 +4,7 @@
 //! stop at the first finding, and does not read the disk, so that its tests are a few strings. Every finding says where, what, and what to do instead.
 
 mod edges;
+mod events;
 mod headers;
 mod layout;
 mod links;
@@ -57,6 +58,7 @@ pub(crate) fn run() -> Result<(), String> {
         ("top-level layout", layout::check(&tree)),
         ("every model has a seeded bug", models::check(&tree)),
         ("every seeded bug still applies", models::stale(&models::trials(&tree)?)),
+        ("every event is in the table", events::check(&tree)),
         ("words and paths", words::check(&tree)),
         ("links between documents", links::check(&tree)),
     ];

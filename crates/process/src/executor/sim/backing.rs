@@ -80,6 +80,10 @@ impl Backend for Backing {
         self.insert(Box::pin(async move { work() }), None, Bulkhead::None);
     }
 
+    fn is_simulated(&self) -> bool {
+        true
+    }
+
     fn assert_may_block(&self) {
         panic!("a simulation has one thread, and a blocking call would stop it for good: await the call instead");
     }
