@@ -5,9 +5,9 @@
 //!
 //! Invariant: a wake that comes during a poll is not lost; the next wait returns at once.
 
-use crate::{Drops, Tracked};
+use crate::{Drops, Log, Tracked};
 use freeboard_mailbox::sync::Mutex;
-use loom::sync::Condvar;
+use loom::{sync::Condvar, thread::JoinHandle};
 use std::{
     fmt,
     future::Future,
@@ -117,6 +117,15 @@ impl Driver {
         while !self.poll() && !done() {
             self.park.wait();
         }
+    }
+
+    /// Polls on a thread of its own until the future has written into that log; the thread gives the rest back.
+    pub fn watch_elsewhere<T: Clone + PartialEq + Send + 'static>(mut self, seen: &Log<T>) -> JoinHandle<Self> {
+        let seen = seen.clone();
+        loom::thread::spawn(move || {
+            self.run_until(|| !seen.entries().is_empty());
+            self
+        })
     }
 }
 

@@ -80,14 +80,8 @@ fn one_exit(name: &str, end: End) {
                 }
             }
         });
-        let mut linker = Driver::new(spawned.one());
-        let linking = loom::thread::spawn({
-            let seen = seen.clone();
-            move || {
-                linker.run_until(|| !seen.entries().is_empty());
-                linker
-            }
-        });
+        let linker = Driver::new(spawned.one());
+        let linking = linker.watch_elsewhere(&seen);
         bring_about(end, &target, ending);
         let mut linker = linking.join().expect("the linker's thread asserts nothing");
         linker.poll();

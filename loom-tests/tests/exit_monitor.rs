@@ -46,14 +46,8 @@ fn one_down(name: &str, end: End) {
                 }
             }
         });
-        let mut watcher = Driver::new(spawned.one());
-        let watching = loom::thread::spawn({
-            let seen = seen.clone();
-            move || {
-                watcher.run_until(|| !seen.entries().is_empty());
-                watcher
-            }
-        });
+        let watcher = Driver::new(spawned.one());
+        let watching = watcher.watch_elsewhere(&seen);
         match end {
             End::Returns => ending.run(),
             End::TaskDropped => drop(ending),

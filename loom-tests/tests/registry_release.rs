@@ -78,14 +78,8 @@ fn who_hears_the_down_can_have_the_key() {
                 pending().await
             }
         });
-        let mut watcher = Driver::new(spawned.one());
-        let watching = loom::thread::spawn({
-            let seen = seen.clone();
-            move || {
-                watcher.run_until(|| !seen.entries().is_empty());
-                watcher
-            }
-        });
+        let watcher = Driver::new(spawned.one());
+        let watching = watcher.watch_elsewhere(&seen);
         ending.run();
         let watcher = watching.join().expect("the watcher's thread asserts nothing");
         let seen = seen.entries();

@@ -16,6 +16,7 @@ mod real {
     pub use loom::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
     pub use loom::sync::{MutexGuard, RwLockReadGuard, RwLockWriteGuard};
     pub use loom::thread_local;
+    use std::sync::PoisonError;
 
     /// loom's mutex with parking_lot's face: no poisoning, `lock` gives the guard.
     #[derive(Debug)]
@@ -29,18 +30,12 @@ mod real {
 
         /// Waits for the lock.
         pub fn lock(&self) -> MutexGuard<'_, T> {
-            match self.0.lock() {
-                Ok(guard) => guard,
-                Err(poisoned) => poisoned.into_inner(),
-            }
+            self.0.lock().unwrap_or_else(PoisonError::into_inner)
         }
 
         /// The value, without locking.
         pub fn get_mut(&mut self) -> &mut T {
-            match self.0.get_mut() {
-                Ok(value) => value,
-                Err(poisoned) => poisoned.into_inner(),
-            }
+            self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
         }
     }
 
@@ -62,26 +57,17 @@ mod real {
 
         /// Waits until nobody writes.
         pub fn read(&self) -> RwLockReadGuard<'_, T> {
-            match self.0.read() {
-                Ok(guard) => guard,
-                Err(poisoned) => poisoned.into_inner(),
-            }
+            self.0.read().unwrap_or_else(PoisonError::into_inner)
         }
 
         /// Waits until nobody reads or writes.
         pub fn write(&self) -> RwLockWriteGuard<'_, T> {
-            match self.0.write() {
-                Ok(guard) => guard,
-                Err(poisoned) => poisoned.into_inner(),
-            }
+            self.0.write().unwrap_or_else(PoisonError::into_inner)
         }
 
         /// The value, without locking.
         pub fn get_mut(&mut self) -> &mut T {
-            match self.0.get_mut() {
-                Ok(value) => value,
-                Err(poisoned) => poisoned.into_inner(),
-            }
+            self.0.get_mut().unwrap_or_else(PoisonError::into_inner)
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Groups: who is a member, for how long, and what members are told.
 
 use crate::puppet::{Order, ask, noting_puppet, puppet, puppet_seat};
-use crate::support::{Journal, ended, idler, incarnate, seeds, settle, step_aside, threads};
+use crate::support::{Journal, ended, everywhere, idler, incarnate, seeds, settle, step_aside, threads};
 use freeboard_process::sync::{AtomicUsize, Mutex, Ordering};
 use freeboard_process::{
     Addr, Context, Event, ExitReason, Groups, JoinError, KEYS_PER_PROCESS, Node, Policy, Refused, Reply, Sim,
@@ -111,14 +111,7 @@ fn whoever_hears_of_a_members_death_finds_it_in_no_group() {
         watcher.closed().await;
         assert_eq!(seen.take(), [(vec![], 0)]);
     }
-    seeds(async |node| {
-        look(&node).await;
-    });
-    threads(async |node| {
-        for _ in 0..200 {
-            look(&node).await;
-        }
-    });
+    everywhere(look);
 }
 
 #[test]

@@ -1,7 +1,9 @@
 //! Registries: who holds a key, when it is free again, who is told, and what keys of a user's own may do.
 
 use crate::puppet::{Order, ask, puppet, puppet_seat};
-use crate::support::{Journal, ended, idler, incarnate, inside, mortal, oops, seeds, settle, step_aside, threads};
+use crate::support::{
+    Journal, ended, everywhere, idler, incarnate, inside, mortal, oops, seeds, settle, step_aside, threads,
+};
 use freeboard_process::sync::Mutex;
 use freeboard_process::{
     Addr, Context, Dropped, Event, ExitReason, KEYS_PER_PROCESS, Node, Pid, Policy, Recipient, RegisterError, Registry,
@@ -150,12 +152,7 @@ fn whoever_hears_of_an_owners_death_can_have_its_key_at_once() {
         heir.closed().await;
         assert_eq!(got.take(), [(0, Ok(()))]);
     }
-    seeds(async |node| inherit(&node).await);
-    threads(async |node| {
-        for _ in 0..200 {
-            inherit(&node).await;
-        }
-    });
+    everywhere(inherit);
 }
 
 // OTP: J1

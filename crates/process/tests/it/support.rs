@@ -117,6 +117,16 @@ pub(crate) fn threads<T>(world: impl AsyncFnOnce(Node) -> T) -> T {
     runtime().block_on(async { world(Node::new()).await })
 }
 
+/// Runs the scene once for each seed, and many times over on real threads, on one node.
+pub(crate) fn everywhere(scene: impl AsyncFn(&Node)) {
+    seeds(async |node| scene(&node).await);
+    threads(async |node| {
+        for _ in 0..200 {
+            scene(&node).await;
+        }
+    });
+}
+
 /// A tokio runtime with two workers.
 pub(crate) fn runtime() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap()

@@ -21,6 +21,13 @@ impl Message for Kept {
     }
 }
 
+/// Whether the messages from 0 to there were dropped, each of them once.
+fn each_once(at: &str, dropped: &Journal<u64>, count: u64) {
+    let mut dropped = dropped.take();
+    dropped.sort_unstable();
+    assert_eq!(dropped, (0..count).collect::<Vec<_>>(), "{at}");
+}
+
 // OTP: E3, A12
 #[test]
 fn every_message_is_dropped_once_wherever_a_nested_receive_is_cut_off() {
@@ -54,16 +61,7 @@ fn every_message_is_dropped_once_wherever_a_nested_receive_is_cut_off() {
                 Ok(())
             });
         };
-        Plan::new(
-            stepper,
-            || node.spawn(receive),
-            feed,
-            move |at, _| {
-                let mut dropped = dropped.take();
-                dropped.sort_unstable();
-                assert_eq!(dropped, (0..12).collect::<Vec<_>>(), "{at}");
-            },
-        )
+        Plan::new(stepper, || node.spawn(receive), feed, move |at, _| each_once(at, &dropped, 12))
     });
 }
 
@@ -112,11 +110,10 @@ fn aliases_lose_no_message_and_leave_nothing_behind_wherever_their_process_is_st
             || node.spawn(ask),
             |_| {},
             move |at, reason| {
-                let mut dropped = dropped.take();
-                dropped.sort_unstable();
-                assert_eq!(dropped, (0..dropped.len() as u64).collect::<Vec<_>>(), "{at}");
-                assert!(dropped.len().is_multiple_of(3), "{at}: {dropped:?}");
-                assert!(is_struck(&reason) || dropped.len() == 15, "{at}: {reason}, {dropped:?}");
+                let count = dropped.len();
+                each_once(at, &dropped, count as u64);
+                assert!(count.is_multiple_of(3), "{at}: {count}");
+                assert!(is_struck(&reason) || count == 15, "{at}: {reason}, {count}");
             },
         )
     });
@@ -172,15 +169,6 @@ fn every_message_is_dropped_once_wherever_a_receive_by_mark_and_alias_is_cut_off
                 Ok(())
             });
         };
-        Plan::new(
-            stepper,
-            || node.spawn(receive),
-            feed,
-            move |at, _| {
-                let mut dropped = dropped.take();
-                dropped.sort_unstable();
-                assert_eq!(dropped, (0..24).collect::<Vec<_>>(), "{at}");
-            },
-        )
+        Plan::new(stepper, || node.spawn(receive), feed, move |at, _| each_once(at, &dropped, 24))
     });
 }
